@@ -1,0 +1,63 @@
+/* The whole C interface of the core: plan bytes in, scores out.
+ *
+ * A lens is made from a plan (docs/format/plan.md), fed with the bands of its planes, and run.
+ * Nothing here prints, throws, or keeps a global. No function allocates but pl_open and pl_ready.
+ * A lens may be used by one thread at a time.
+ */
+#ifndef POCKETLENS_CORE_H
+#define POCKETLENS_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pl_lens pl_lens;
+
+/* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
+typedef struct {
+  int32_t code;     /* a pl_code; 0 is success */
+  int32_t op;       /* number of the op in the plan */
+  int32_t tensor;   /* number of the tensor in the plan */
+  uint64_t seen;    /* the number that was found, where one says more */
+  uint64_t expected;
+} pl_status;
+
+/* Engine memory in bytes. */
+typedef struct {
+  uint64_t weights;  /* packed indices, palettes, constants as the engine holds them */
+  uint64_t packed;   /* what the same weights take at their bit width without any padding */
+  uint64_t arena;    /* activations */
+  uint64_t scratch;  /* decoded panels and the like, all threads together */
+} pl_memory;
+
+/* Names of the instruction sets that this build holds and this machine can run, best first. */
+size_t pl_target_count(void);
+const char* pl_target_name(size_t number);
+
+/* Judges every field of the plan and lays out memory. `target` NULL: the best one. The plan's
+ * bytes are copied where they are needed; the caller may free them afterwards. */
+pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
+                  pl_lens** lens);
+
+/* Hands in one band of a palette tensor's plane, as inflated PNG scanlines (filters not undone).
+ * Bands may come in any order; each exactly once. `rows` is changed in place. */
+pl_status pl_feed(pl_lens* lens, uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes);
+
+/* True when all bands are there. pl_run refuses before. */
+int pl_is_ready(const pl_lens* lens);
+
+/* Runs `batch` images: each input holds batch x its plan shape, each output likewise. */
+pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, float* const* outputs);
+
+pl_memory pl_memory_of(const pl_lens* lens);
+const char* pl_target_of(const pl_lens* lens);
+void pl_close(pl_lens* lens);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,95 @@
+"""Files that are never half-written: a temporary sibling, fsync, rename.
+
+The rename is what makes it safe: a reader sees the old file or the new one, whole. The
+temporary file is a sibling, because a rename is only atomic inside one file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pocketlens.base.errors import FileError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary sibling that becomes `path` when the block ends well.
+
+    On any exception, Ctrl-C included, the temporary file is removed and `path` is as it was.
+    Raises FileError 'cannot-write' when the folder is missing or read-only, or the disk is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _sync(temporary)
+        _give_usual_mode(temporary, path)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all. Raises FileError 'cannot-write'."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8, whole or not at all. Raises FileError 'cannot-write'."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def cannot_write(path: Path, error: OSError) -> FileError:
+    """Say why `path` could not be written; what was there before is untouched."""
+    reason = error.strerror or str(error)
+    return FileError(
+        f"Cannot write '{path}': {reason}. What was there before is untouched; "
+        "choose another place or free some room.",
+        slug="cannot-write",
+    )
+
+
+def cannot_read(path: Path, error: OSError) -> FileError:
+    """Say why `path` could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return FileError(f"There is no file '{path}'. Check the name.", slug="no-such-file")
+    if isinstance(error, IsADirectoryError):
+        return FileError(f"'{path}' is a folder, not a file.", slug="is-a-folder")
+    return FileError(f"Cannot read '{path}': {error.strerror or error}.", slug="cannot-read")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _give_usual_mode(temporary: Path, path: Path) -> None:
+    """mkstemp makes files private; a new file gets what open() would have given it."""
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    temporary.chmod(mode)

@@ -1,0 +1,1 @@
+"""Networks as plain values: operators, shapes, nodes. Knows no file format and no engine."""

@@ -1,0 +1,1 @@
+"""Photos: decoding, the recipe that makes them the network's input, crops."""

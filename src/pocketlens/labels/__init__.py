@@ -1,0 +1,1 @@
+"""Class names: what the numbers of an answer are called."""

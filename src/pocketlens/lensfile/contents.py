@@ -1,0 +1,150 @@
+"""What a lens holds, as plain values. No NumPy here: reading a lens must stay light.
+
+Numbers in blobs are little-endian; half precision is IEEE 754 binary16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pocketlens.graph.graph import Graph, Shape
+from pocketlens.images.recipe import Recipe
+from pocketlens.labels.labels import Label
+
+FateKind = Literal["palette", "half", "float"]
+INDEX_BITS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A run of rows of a plane, as one grayscale PNG of bit depth `index_bits`.
+
+    rows   how many rows of the plane
+    png    the file's bytes, at most 1,000,000
+    """
+
+    rows: int
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The picture of a tensor's palette indices.
+
+    The indices in row-major order of the tensor, wrapped at `width` pixels a row; pixels
+    after the last index, if any, are 0.
+
+    width       pixels a row
+    index_bits  bits a pixel: 1, 2, 4 or 8
+    bands       from top to bottom; all have the same number of rows but the last, which may
+                have fewer
+    """
+
+    width: int
+    index_bits: int
+    bands: tuple[Band, ...]
+
+
+@dataclass(frozen=True)
+class TensorRecord:
+    """A tensor and its fate.
+
+    name          as the graph calls it
+    shape         one or more axes; the first one counts outputs
+    fate          "palette": plane + palettes; "half", "float": all values in `values`
+    reason        why this fate, in words
+    palette_size  k: values in each palette (2 to 256; 1 for a constant tensor); 0 if no palette
+    group_rows    outputs (first axis) that share a palette; the last group may be smaller;
+                  equal to shape[0] where one palette serves the tensor; 0 if no palette
+    palettes      half precision, groups x k, each ascending; empty if no palette
+    values        half or float values in row-major order; empty with a palette
+    plane         the indices; None without a palette
+    error         relative squared error against the float original:
+                  sum (w - w')^2 / sum w^2, 0.0 where the sum is 0
+    """
+
+    name: str
+    shape: Shape
+    fate: FateKind
+    reason: str
+    palette_size: int = 0
+    group_rows: int = 0
+    palettes: bytes = b""
+    values: bytes = b""
+    plane: Plane | None = None
+    error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a lens comes from. Empty strings where it is not known.
+
+    source_name    file name of the original (no folder)
+    source_sha256  of the original's bytes, hex
+    licence        text or SPDX name, if given
+    made_by        "pocketlens 0.1.0"
+    settings       the compression settings as JSON text
+    """
+
+    source_name: str = ""
+    source_sha256: str = ""
+    licence: str = ""
+    made_by: str = ""
+    settings: str = "{}"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One measurement kept in the lens. Rates are in percent.
+
+    dataset            name for people
+    dataset_sha256     fingerprint: SHA-256 over the sorted (file hash, label) pairs
+    n                  photos
+    crops              views averaged
+    top1_missing       top-1 missing rate
+    top1_interval      95% interval (low, high)
+    top5_missing       None with fewer than 6 classes
+    top5_interval      likewise
+    against            what it was paired with ("" if nothing), e.g. "model.onnx float32"
+    difference         top-1 missing rate minus that of `against`, points; None if not paired
+    difference_interval  its 95% interval
+    flips              photos whose top-1 answer differs; None if not paired
+    engine             "core avx512" or "reference"
+    version            of Pocketlens
+    """
+
+    dataset: str
+    dataset_sha256: str
+    n: int
+    crops: int
+    top1_missing: float
+    top1_interval: tuple[float, float]
+    top5_missing: float | None
+    top5_interval: tuple[float, float] | None
+    against: str
+    difference: float | None
+    difference_interval: tuple[float, float] | None
+    flips: int | None
+    engine: str
+    version: str
+
+
+@dataclass(frozen=True)
+class LensContents:
+    """Everything in a lens.
+
+    name      for people: "mobilenet-v2"
+    graph     its tensor_names() are exactly the names of `tensors`
+    tensors   in the order of graph.tensor_names()
+    labels    one a class, in the order of the scores
+    recipe    how a photo becomes the input
+    """
+
+    name: str
+    graph: Graph
+    tensors: tuple[TensorRecord, ...]
+    labels: tuple[Label, ...]
+    recipe: Recipe
+    provenance: Provenance = Provenance()
+    receipts: tuple[Receipt, ...] = ()
