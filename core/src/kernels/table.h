@@ -1,0 +1,129 @@
+// What a kernel is given and promises: the contract between run/ (which lays out memory and walks
+// the plan) and the kernels (one source, compiled once per instruction set).
+//
+// Blocked layout, the same on every instruction set: an array (N,C,H,W) is stored as
+// [N][ceil(C/16)][H][W][16]; the lanes of channels that do not exist hold anything and are never
+// read as if they meant something. All other ranks, and 4-axis arrays where the runner so
+// decides, are plain row-major.
+//
+// Work is cut into items whose number and bounds depend on shapes alone, never on how many
+// threads there are; so results are equal for any number of threads.
+#ifndef POCKETLENS_KERNELS_TABLE_H
+#define POCKETLENS_KERNELS_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace pocketlens {
+
+constexpr int kLanes = 16;  // channels of a block, outputs of a panel
+
+// Numbers are those of ACTIVATIONS in graph/ops.py.
+struct Activation {
+  int32_t kind;
+  float alpha, beta;
+};
+
+enum class Encoding : uint8_t { kFloat, kHalf, kIndex1, kIndex2, kIndex4, kIndex8 };
+
+// Weights of a conv2d or a linear as the engine holds them: panels of 16 outputs.
+//
+// Inputs of an output are counted k = 0 .. depth-1; for a conv2d in the order
+// (block of 16 input channels, ky, kx, channel in block), so that a panel is read in the order in
+// which the micro-kernel walks the picture; depth is exactly C/groups x KH x KW, no padding.
+// For a depthwise conv2d (groups == C == O) depth is KH x KW.
+//
+//   kFloat, kHalf   [panel][depth][16]
+//   kIndex8         [panel][depth rounded up to 4] [16] bytes, in an order that pack_index() and
+//                   decode() share and nobody else knows
+//   kIndex4         [panel][depth rounded up to 8 / 8][16] u32: lane o holds 8 consecutive k of
+//                   output o, the first in the low nibble; kIndex2: 16 consecutive k, kIndex1: 32
+//
+// Outputs beyond `outputs` in the last panel have index 0 / value 0.
+struct Weights {
+  Encoding encoding;
+  int32_t outputs;
+  int32_t depth;
+  const uint8_t* panels;
+  size_t panel_bytes;
+  // half precision, [group][stride]; stride is 2^bits, filled up with zeros, so no index can
+  // reach outside. An output o uses group o / group_rows.
+  const uint16_t* palettes;
+  int32_t palette_stride;
+  int32_t group_rows;
+};
+
+// One conv2d on an input that is already padded (no bounds are checked while it runs).
+//   input   element (n, block, y, x, lane) at
+//           n*in_image + block*in_block + y*in_row + x*in_pixel + lane   (floats)
+//           A picture of few channels may be compact: one block, in_pixel == channels.
+//   output, residual: blocked, out_image floats an image, [ceil(O/16)][OH][OW][16]
+//   bias    ceil(O/16)*16 floats, 0 beyond O
+struct Conv2d {
+  int32_t images, channels, outputs, groups;
+  int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+  int32_t out_h, out_w;
+  size_t in_image, in_block, in_row, in_pixel, out_image;
+  const float* input;
+  const float* bias;      // never null
+  const float* residual;  // may be null
+  float* output;
+  Weights weights;
+  Activation activation;
+};
+
+// y[b][o] = activation(sum_k w[o][k] x[b][k] + bias[o]);  rows of x and y are contiguous.
+struct Linear {
+  int32_t batch;
+  const float* input;  // [batch][depth]
+  const float* bias;   // ceil(O/16)*16 floats
+  float* output;       // [batch][outputs], exactly; nothing beyond is written
+  Weights weights;
+  Activation activation;
+};
+
+// What one instruction set offers. Every function is pure: its arguments are all it knows.
+// items(): how many work items; run(): items [begin, end); scratch: scratch_bytes() of one thread,
+// 64-byte aligned, contents arbitrary.
+struct KernelTable {
+  const char* name;  // "avx512", "avx2", "sse2", "neon", "scalar"
+
+  // Writes indices [outputs][depth] (bytes, in the k order above) of one panel into its packed form.
+  void (*pack_index)(Encoding, const uint8_t* indices, int32_t outputs, int32_t depth,
+                     uint8_t* panel);
+  // Decodes inputs [k_begin, k_end) of one panel to floats [k_end - k_begin][16]; the row of input
+  // k stands at out + (k - k_begin) * out_stride.
+  void (*decode)(const Weights&, int32_t panel, int32_t k_begin, int32_t k_end, float* out,
+                 size_t out_stride);
+
+  size_t (*conv2d_items)(const Conv2d&);
+  size_t (*conv2d_scratch_bytes)(const Conv2d&);
+  void (*conv2d_run)(const Conv2d&, size_t begin, size_t end, void* scratch);
+
+  size_t (*depthwise_items)(const Conv2d&);  // groups == channels == outputs
+  size_t (*depthwise_scratch_bytes)(const Conv2d&);
+  void (*depthwise_run)(const Conv2d&, size_t begin, size_t end, void* scratch);
+
+  size_t (*linear_items)(const Linear&);
+  size_t (*linear_scratch_bytes)(const Linear&);
+  void (*linear_run)(const Linear&, size_t begin, size_t end, void* scratch);
+
+  // y[i] = activation(x[i]); y may be x.
+  void (*activate)(const float* x, float* y, size_t count, Activation);
+  // c = scale a b on plain row-major matrices: a [m][k] (row stride lda), b [k][n] (ldb) or [n][k]
+  // with transpose_b, c [m][n] (ldc).
+  void (*matmul)(const float* a, const float* b, float* c, int32_t m, int32_t n, int32_t k,
+                 size_t lda, size_t ldb, size_t ldc, int transpose_b, float scale);
+};
+
+// Bytes of one panel. The same on every instruction set.
+size_t panel_bytes(Encoding encoding, int32_t depth);
+
+// Tables in this build that this machine can run, best first; the last is always scalar: the plain
+// loops that say what every kernel means.
+size_t kernel_table_count();
+const KernelTable& kernel_table(size_t number);
+
+}  // namespace pocketlens
+
+#endif
