@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
-STAGE_FACTORS = (3, 6, 10, 20)
+STAGE_FACTORS = (2, 4, 10, 20)
 """Channels of each stage, as a multiple of the network's width."""
 
-STAGE_BLOCKS = (1, 1, 2, 1)
+STAGE_BLOCKS = (1, 2, 2, 1)
 """Number of residual blocks of each stage."""
 
 
@@ -25,7 +26,7 @@ def conv_norm(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequent
     return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """Basic residual block: two 3x3 convolutions and a shortcut, float ``[N, C, H, W]``."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -46,12 +47,10 @@ class Block(nn.Module):
         return torch.relu(self.second(inner) + self.shortcut(x))
 
 
-class LensNet(nn.Module):
+class LensNet(nn.Module):  # type: ignore[misc]
     """The classifier: a stride-2 stem, four stages, global average pooling, linear."""
 
-    def __init__(
-        self, classes: int, width: int = 16, blocks: Sequence[int] = STAGE_BLOCKS
-    ) -> None:
+    def __init__(self, classes: int, width: int = 16, blocks: Sequence[int] = STAGE_BLOCKS) -> None:
         super().__init__()
         channels = width * STAGE_FACTORS[0]
         self.stem = nn.Sequential(conv_norm(3, channels, 3, 2), nn.ReLU())
@@ -69,7 +68,8 @@ class LensNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised float images ``[N, 3, H, W]`` to logits ``[N, classes]``."""
         features = self.stages(self.stem(x))
-        logits: Tensor = self.head(features.mean(dim=(2, 3)))
+        pooled = functional.adaptive_avg_pool2d(features, 1).flatten(1)
+        logits: Tensor = self.head(pooled)
         return logits
 
 

@@ -21,6 +21,7 @@ import argparse
 import io
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,10 +88,11 @@ def git_reader(repository: Path, names: dict[str, str]) -> Reader:
 
     def read(paths: list[str]) -> Iterator[bytes]:
         command = ["git", "-C", str(repository), "cat-file", "--batch", "--buffer"]
-        with (
-            _spooled_names([names[path] for path in paths]) as wanted,
-            subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE) as process,
-        ):
+        with tempfile.TemporaryFile() as wanted:
+            wanted.write("".join(f"{names[path]}\n" for path in paths).encode())
+            wanted.seek(0)
+            process = subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE)
+        with process:
             assert process.stdout is not None
             for path in paths:
                 header = process.stdout.readline().split()
@@ -100,16 +102,6 @@ def git_reader(repository: Path, names: dict[str, str]) -> Reader:
                 yield process.stdout.read(size + 1)[:size]
 
     return read
-
-
-def _spooled_names(names: list[str]) -> io.BufferedRandom:
-    """A temporary file with one object name a line, positioned at its start."""
-    import tempfile
-
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller's with
-    spool.write("".join(f"{name}\n" for name in names).encode())
-    spool.seek(0)
-    return spool  # type: ignore[return-value]
 
 
 def class_lines(wnids: list[str], words: str) -> list[str]:

@@ -24,10 +24,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from data import DataError, DataSet, Split, augment, load, plain
-from network import LensNet, multiply_adds, parameter_count
 from torch import Tensor, nn
 
+from data import DataError, DataSet, Split, augment, load, plain
+from network import LensNet, multiply_adds, parameter_count
+
+CHECKPOINT = "checkpoint.pt"
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 LABEL_SMOOTHING = 0.1
@@ -82,7 +84,6 @@ def make_optimiser(network: nn.Module, peak: float) -> torch.optim.SGD:
     return torch.optim.SGD(groups, lr=peak, momentum=MOMENTUM, nesterov=True)
 
 
-@torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, step: int, horizon: float) -> None:
     """Move the averaged weights and statistics towards the current ones.
 
@@ -90,14 +91,14 @@ def update_average(average: nn.Module, network: nn.Module, step: int, horizon: f
     """
     share = 1 / min(step + 1, max(1.0, min(horizon, step / 5)))
     current = network.state_dict()
-    for name, value in average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(current[name], share)
-        else:
-            value.copy_(current[name])
+    with torch.no_grad():
+        for name, value in average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(current[name], share)
+            else:
+                value.copy_(current[name])
 
 
-@torch.no_grad()
 def evaluate(network: nn.Module, split: Split, size: int, half: bool) -> tuple[float, float]:
     """Top-1 and top-5 accuracy in percent on plain images; ``half`` computes in bfloat16."""
     network.eval()
@@ -105,7 +106,7 @@ def evaluate(network: nn.Module, split: Split, size: int, half: bool) -> tuple[f
     for start in range(0, len(split.labels), 250):
         batch = plain(split.images[start : start + 250], size)
         labels = torch.from_numpy(split.labels[start : start + 250])
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
             logits = network(batch)
         best = logits.float().topk(min(5, logits.shape[1])).indices == labels[:, None]
         first += int(best[:, 0].sum())
@@ -128,7 +129,7 @@ def save_checkpoint(path: Path, state: State, options: dict[str, Any], classes: 
     }
     partial = path.with_suffix(".tmp")
     torch.save(content, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def restore(path: Path, state: State, classes: list[str]) -> None:
@@ -181,7 +182,7 @@ def train_step(state: State, batch: Tensor, labels: Tensor, half: bool) -> float
         logits = state.network(batch)
     loss = functional.cross_entropy(logits.float(), labels, label_smoothing=LABEL_SMOOTHING)
     state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     state.optimiser.step()
     return float(loss.detach())
 
@@ -210,43 +211,44 @@ def train_epoch(
     return float(np.mean(losses)) if losses else math.nan
 
 
-def run(options: argparse.Namespace, data: DataSet) -> None:
-    """Train to the end, writing ``checkpoint.pt`` after each epoch and ``result.json``."""
+def begin(options: argparse.Namespace, classes: list[str]) -> State:
+    """A fresh network and optimiser, or those of the checkpoint with ``--resume``."""
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    network = LensNet(len(data.classes), options.width).to(memory_format=torch.channels_last)
+    network = LensNet(len(classes), options.width).to(memory_format=torch.channels_last)
     state = State(network, copy.deepcopy(network), make_optimiser(network, options.lr))
-    path = options.out / "checkpoint.pt"
     if options.resume:
-        restore(path, state, data.classes)
-    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
-    per_epoch = len(data.train.labels) // options.batch
-    if per_epoch == 0:
-        raise DataError(f"{len(data.train.labels)} training images do not fill one batch")
-    steps = None if options.epochs is None else options.epochs * per_epoch
-    clock = Clock(steps, options.minutes, state.seconds)
-    quick = Split(data.val.images[:: _stride(data.val)], data.val.labels[:: _stride(data.val)])
+        restore(options.out / CHECKPOINT, state, classes)
     print(
         f"{parameter_count(network)} parameters, "
         f"{multiply_adds(network, options.size) / 1e6:.1f} M multiply-adds",
         flush=True,
     )
+    return state
+
+
+def run(options: argparse.Namespace, data: DataSet) -> None:
+    """Train to the end, writing ``checkpoint.pt`` after each epoch and ``result.json``."""
+    per_epoch = len(data.train.labels) // options.batch
+    if per_epoch == 0:
+        raise DataError(f"{len(data.train.labels)} training images do not fill one batch")
+    state = begin(options, data.classes)
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+    steps = None if options.epochs is None else options.epochs * per_epoch
+    clock = Clock(steps, options.minutes, state.seconds)
+    stride = max(1, len(data.val.labels) // QUICK_VAL_IMAGES)
+    quick = Split(data.val.images[::stride], data.val.labels[::stride])
     while (progress := clock.progress(state.step)) < 1:
-        epoch = len(state.history)
-        seen, before = state.images_seen, clock.seconds()
+        epoch, seen, before = len(state.history), state.images_seen, clock.seconds()
         loss = train_epoch(state, data, options, clock, epoch)
         rate = (state.images_seen - seen) / max(1e-9, clock.seconds() - before)
         top1, top5 = evaluate(state.average, quick, options.size, not options.float32)
         state.seconds = clock.seconds()
         row = {"loss": loss, "val_top1": top1, "val_top5": top5, "images_per_second": rate}
         state.history.append({"epoch": epoch + 1, "seconds": state.seconds, **row})
-        save_checkpoint(path, state, settings, data.classes)
+        save_checkpoint(options.out / CHECKPOINT, state, settings, data.classes)
         report(state, clock, image_size(progress, options.size))
     finish(state, options, data)
-
-
-def _stride(split: Split) -> int:
-    return max(1, len(split.labels) // QUICK_VAL_IMAGES)
 
 
 def report(state: State, clock: Clock, size: int) -> None:
@@ -293,7 +295,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=64, help="image size in pixels (64)")
     parser.add_argument("--width", type=int, default=16, help="network width (16)")
     parser.add_argument("--batch", type=int, default=128, help="images per step (128)")
-    parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate (0.2)")
+    parser.add_argument("--lr", type=float, default=0.15, help="peak learning rate (0.15)")
     parser.add_argument("--seed", type=int, default=1, help="seed of all random choices (1)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--float32", action="store_true", help="do not compute in bfloat16")
