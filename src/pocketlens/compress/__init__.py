@@ -1,1 +1,1 @@
-
+"""From a trained network to a lens: fates, palettes, planes."""

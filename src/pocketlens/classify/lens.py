@@ -1,0 +1,207 @@
+"""The opened lens: photos in, answers out. NumPy is touched only where arrays are asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pocketlens.base.errors import EngineError, UsageError
+from pocketlens.base.knobs import THREADS
+from pocketlens.engine.core import CoreEngine, normalize
+from pocketlens.images.crops import crop_views
+from pocketlens.images.decode import open_image
+from pocketlens.labels.labels import Label
+from pocketlens.lensfile.contents import LensContents
+from pocketlens.lensfile.reader import read_lens
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Photo = str | os.PathLike[str] | bytes | Image
+
+CROPS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One class and how sure the network is of it.
+
+    number      of the class, from 0
+    label       what it is called
+    confidence  probability, 0 to 1, averaged over the crops
+    """
+
+    number: int
+    label: Label
+    confidence: float
+
+
+class Lens:
+    """A classifier that runs from its palette indices. Close it, or use it in a `with` block."""
+
+    def __init__(
+        self,
+        contents: LensContents,
+        *,
+        threads: int | None = None,
+        target: str | None = None,
+    ) -> None:
+        """Make a lens ready to run.
+
+        contents  as read_lens() or compress.pack() return them
+        threads   of the core; None: the knob POCKETLENS_THREADS, else 1
+        target    instruction set of the core by name; None: the knob POCKETLENS_TARGET, else
+                  the best one. One that is missing raises EngineError 'target-missing'.
+        """
+        self.contents = contents
+        self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
+        self._gives_probabilities = _ends_in_softmax(contents)
+
+    @property
+    def name(self) -> str:
+        """The lens's name, for people."""
+        return self.contents.name
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """One a class, in the order of the scores."""
+        return self.contents.labels
+
+    @property
+    def engine_name(self) -> str:
+        """What computes: 'core avx512', say."""
+        return f"core {self._engine.target}"
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the network itself ends in a softmax, so that scores() are probabilities."""
+        return self._gives_probabilities
+
+    def memory(self) -> dict[str, int]:
+        """Engine memory in bytes: weights, packed, arena, scratch (see pl_memory in core.h)."""
+        return self._engine.memory()
+
+    def classify(self, photo: Photo, top: int = 5, crops: int = 1) -> list[Answer]:
+        """Name what is on a photo.
+
+        photo    a path, the bytes of a picture file, or a PIL image
+        top      how many answers, best first; equal confidences by class number
+        crops    views averaged: 1 (centre), 5 (corners and centre) or 10 (mirrored as well)
+        Raises ImageError, UsageError.
+        """
+        if top < 1:
+            raise UsageError(f"The top {top} answers were asked for; ask for 1.", slug="bad-top")
+        confidences = self.confidences(photo, crops=crops)
+        best = sorted(range(len(confidences)), key=lambda i: (-confidences[i], i))[:top]
+        return [Answer(i, self.labels[i], confidences[i]) for i in best]
+
+    def confidences(self, photo: Photo, *, crops: int = 1) -> list[float]:
+        """Probability of every class, averaged over the crops after softmax."""
+        views = [self.input_of(view) for view in self.views(photo, crops=crops)]
+        rows = self.run(b"".join(views), batch=len(views))
+        probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
+        return [math.fsum(column) / len(views) for column in zip(*probabilities, strict=True)]
+
+    def views(self, photo: Photo, *, crops: int = 1) -> list[Image]:
+        """The crops of a photo as pictures in the network's size, values 0..255."""
+        if crops not in CROPS:
+            raise UsageError(
+                f"{crops} crops were asked for; choose 1 (centre), 5 (corners and centre) "
+                "or 10 (mirrored as well).",
+                slug="bad-crops",
+            )
+        return crop_views(open_image(photo), self.contents.recipe, crops)
+
+    def input_of(self, view: Image) -> bytes:
+        """A view as the network's input: float32, (channels, height, width)."""
+        return normalize(view, self.contents.recipe)
+
+    def run(self, inputs: bytes, *, batch: int) -> list[Sequence[float]]:
+        """Raw outputs of the network for `batch` inputs: one row of class scores each."""
+        scores = array("f")
+        scores.frombytes(self._engine.scores(inputs, batch))
+        classes = len(self.labels)
+        return [scores[i * classes : (i + 1) * classes] for i in range(batch)]
+
+    def scores(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Raw outputs of the network for prepared pictures.
+
+        pictures  (N, C, H, W) or (C, H, W) float32, as the recipe makes them
+        returns   (N, classes) or (classes,) float32
+        Raises EngineError 'wrong-input' for another shape.
+        """
+        import numpy as np
+
+        graph = self.contents.graph
+        shape = graph.shapes[graph.inputs[0]][1:]
+        given = np.asarray(pictures, dtype=np.float32)
+        batch = given[None] if given.ndim == len(shape) else given
+        if batch.shape[1:] != shape or not len(batch):
+            raise EngineError(
+                f"The lens '{self.name}' takes pictures of shape {shape}, alone or as a batch; "
+                f"an array of shape {given.shape} was given.",
+                slug="wrong-input",
+            )
+        data = np.ascontiguousarray(batch).tobytes()
+        rows = np.frombuffer(self._engine.scores(data, len(batch)), np.float32)
+        out = rows.reshape(len(batch), len(self.labels)).copy()
+        return out if batch is given else out[0]
+
+    def close(self) -> None:
+        """Free the engine's memory. Closing twice is fine."""
+        self._engine.close()
+
+    def __enter__(self) -> Lens:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_lens(
+    path: str | os.PathLike[str], *, threads: int | None = None, target: str | None = None
+) -> Lens:
+    """Read a lens file and make it ready to run. Raises LensFileError, FileError, EngineError."""
+    return Lens(read_lens(Path(path)), threads=threads, target=target)
+
+
+def softmax(scores: Iterable[float]) -> list[float]:
+    """exp(s) / sum exp(s), shifted by the largest score so that nothing overflows."""
+    values = list(scores)
+    largest = max(values)
+    powers = [math.exp(value - largest) for value in values]
+    total = math.fsum(powers)
+    return [power / total for power in powers]
+
+
+def _ends_in_softmax(contents: LensContents) -> bool:
+    makers = {node.output: node for node in contents.graph.nodes}
+    node = makers.get(contents.graph.outputs[0])
+    while node is not None and node.op == "reshape":
+        node = makers.get(node.inputs[0])
+    return node is not None and node.op == "softmax" and not node.attributes["log"]
+
+
+def _threads(asked: int | None) -> int:
+    text = THREADS.read()
+    if asked is None and text is not None:
+        if not text.isdecimal():
+            raise UsageError(f"{THREADS.name} is '{text}'; it must be a number.", slug="bad-threads")
+        asked = int(text)
+    threads = 1 if asked is None else asked
+    if not 1 <= threads <= 256:
+        raise UsageError(f"{threads} threads were asked for; choose 1 to 256.", slug="bad-threads")
+    return threads

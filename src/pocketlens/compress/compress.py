@@ -1,0 +1,129 @@
+"""The story of compression in one readable function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pocketlens._version import __version__
+from pocketlens.base.errors import ModelError, UsageError
+from pocketlens.base.progress import Progress, silent
+from pocketlens.compress.fates import store_tensors
+from pocketlens.compress.settings import Settings
+from pocketlens.images.presets import preset
+from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.labels.files import numbered
+from pocketlens.lensfile.contents import LensContents, Provenance
+from pocketlens.lensfile.writer import write_lens
+
+if TYPE_CHECKING:
+    from pocketlens.images.recipe import Recipe
+    from pocketlens.importers.imported import Imported
+    from pocketlens.labels.labels import Label
+
+
+def compress(
+    model: Path,
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    recipe: Recipe | str | None = None,
+    labels: tuple[Label, ...] | None = None,
+    name: str | None = None,
+    licence: str | None = None,
+    progress: Progress = silent,
+) -> LensContents:
+    """Import a model, give every tensor its fate, and write a lens.
+
+    model    an ONNX file
+    out      where the lens goes; replaced whole or not at all
+    recipe   a Recipe, or the name of a preset; None: what the model says, else 'imagenet'
+    labels   one a class; None: what the model says, else numbers
+    returns  what was written
+    Raises ModelError, UsageError, FileError.
+    """
+    settings = settings or Settings()
+    progress("reading the model", 0, 1)
+    imported = read_onnx(model)
+    progress("reading the model", 1, 1)
+    contents = pack(
+        imported,
+        settings=settings,
+        recipe=recipe,
+        labels=labels,
+        name=name,
+        licence=licence,
+        progress=progress,
+    )
+    write_lens(out, contents, progress=progress)
+    return contents
+
+
+def pack(
+    imported: Imported,
+    *,
+    settings: Settings,
+    recipe: Recipe | str | None = None,
+    labels: tuple[Label, ...] | None = None,
+    name: str | None = None,
+    licence: str | None = None,
+    progress: Progress = silent,
+) -> LensContents:
+    """Turn an imported network into the contents of a lens, without writing a file."""
+    network = imported.network
+    records = store_tensors(
+        network.graph, network.tensors, settings=settings, progress=progress
+    )
+    return LensContents(
+        name=name or imported.name,
+        graph=network.graph,
+        tensors=records,
+        labels=_fitting_labels(labels or imported.labels, imported),
+        recipe=_fitting_recipe(recipe, imported),
+        provenance=Provenance(
+            source_name=imported.source_name,
+            source_sha256=imported.source_sha256,
+            licence=licence if licence is not None else imported.licence,
+            made_by=f"pocketlens {__version__}",
+            settings=settings.to_json(),
+        ),
+    )
+
+
+def _class_count(imported: Imported) -> int:
+    graph = imported.network.graph
+    return graph.shapes[graph.outputs[0]][-1]
+
+
+def _fitting_labels(labels: tuple[Label, ...], imported: Imported) -> tuple[Label, ...]:
+    classes = _class_count(imported)
+    if not labels:
+        return numbered(classes)
+    if len(labels) != classes:
+        raise UsageError(
+            f"There are {len(labels)} labels, but '{imported.source_name}' answers with "
+            f"{classes} classes. Give one label a class, in the order of the outputs.",
+            slug="labels-do-not-fit",
+        )
+    return labels
+
+
+def _fitting_recipe(recipe: Recipe | str | None, imported: Imported) -> Recipe:
+    graph = imported.network.graph
+    shape = graph.shapes[graph.inputs[0]]
+    if len(shape) != 4 or shape[1] not in (1, 3):
+        raise ModelError(
+            f"The input of '{imported.source_name}' has shape {shape}; a picture's is "
+            "(1, 3, height, width), or 1 in place of 3 for gray.",
+            slug="input-not-a-picture",
+        )
+    _, channels, height, width = shape
+    if recipe is None or isinstance(recipe, str):
+        return preset(recipe or "imagenet", height=height, width=width, channels=channels)
+    if (recipe.height, recipe.width) != (height, width):
+        raise UsageError(
+            f"The recipe makes pictures of {recipe.height}x{recipe.width}, but "
+            f"'{imported.source_name}' takes {height}x{width}.",
+            slug="recipe-does-not-fit",
+        )
+    return recipe

@@ -1,0 +1,172 @@
+"""The fate of every tensor: palette, half precision or float, and why, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.base.progress import Progress, silent
+from pocketlens.compress.settings import FLOAT_BITS, Settings
+from pocketlens.graph.graph import Graph
+from pocketlens.graph.ops import OPS
+from pocketlens.lensfile.contents import TensorRecord
+from pocketlens.palettes.palette import fit_grouped
+from pocketlens.planes.plane import encode_plane, index_bits_for
+
+HALF_MAX = 65504.0
+HALF_ERROR = 1e-6
+"""Relative squared error above which half precision is refused (its rounding gives about 1e-8)."""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to a tensor, and why."""
+
+    kind: str
+    reason: str
+
+
+def weight_names(graph: Graph) -> frozenset[str]:
+    """Tensors that are only ever the weights of a conv2d or a linear."""
+    weights: set[str] = set()
+    others: set[str] = set()
+    for node in graph.nodes:
+        positions = OPS[node.op].weights
+        for position, name in enumerate(node.inputs):
+            (weights if position in positions else others).add(name)
+    return frozenset(weights - others)
+
+
+def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Settings) -> Fate:
+    """Decide a tensor's fate from its values, its role and what was asked.
+
+    values     float32, any shape
+    is_weight  whether it is the weights of a conv2d or a linear, which alone may be indices
+    """
+    if settings.bits == FLOAT_BITS and not settings.makes_palettes:
+        return Fate("float", "32 bits were asked for")
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > HALF_MAX:
+        return Fate("float", f"its largest value, {largest:.4g}, does not fit half precision")
+    if _half_error(values) > HALF_ERROR:
+        return Fate("float", "its values are too small for half precision")
+    if not settings.makes_palettes:
+        return Fate("half", "16 bits were asked for")
+    if not is_weight:
+        return Fate("half", "not the weights of a convolution or a full connect layer")
+    return _palette_or_half(values, settings)
+
+
+def _palette_or_half(values: NDArray[np.float32], settings: Settings) -> Fate:
+    rows = values.shape[0]
+    group_rows = min(settings.group_rows or rows, rows)
+    groups = -(-rows // group_rows)
+    palette_bytes = groups * settings.levels * 2
+    index_bytes = values.size * index_bits_for(settings.levels) / 8
+    if values.size > 1 and palette_bytes + index_bytes > values.size * 2:
+        return Fate(
+            "half",
+            f"{values.size} values: indices and palettes of {settings.levels} would be larger",
+        )
+    return Fate("palette", f"{settings.levels} values for each {_group_words(group_rows, rows)}")
+
+
+def _group_words(group_rows: int, rows: int) -> str:
+    return "tensor" if group_rows == rows else f"group of {group_rows} outputs"
+
+
+def _half_error(values: NDArray[np.float32]) -> float:
+    with np.errstate(over="ignore"):
+        return relative_error(values, values.astype(np.float16).astype(np.float32))
+
+
+def relative_error(original: NDArray[np.float32], stored: NDArray[np.float32]) -> float:
+    """Sum of squared differences over sum of squares; 0 where all values are 0."""
+    power = float(np.square(original, dtype=np.float64).sum())
+    if power == 0.0:
+        return 0.0
+    return float(np.square(original - stored, dtype=np.float64).sum()) / power
+
+
+def store_tensor(
+    name: str,
+    values: NDArray[np.float32],
+    *,
+    fate: Fate,
+    settings: Settings,
+    progress: Progress = silent,
+) -> TensorRecord:
+    """Carry a fate out: make the record that the lens holds.
+
+    values  float32, any shape, first axis counts outputs
+    """
+    if fate.kind == "float":
+        data = np.ascontiguousarray(values, dtype="<f4").tobytes()
+        return TensorRecord(name, values.shape, "float", fate.reason, values=data)
+    if fate.kind == "half":
+        half = np.ascontiguousarray(values, dtype="<f2")
+        error = relative_error(values, half.astype(np.float32))
+        return TensorRecord(
+            name, values.shape, "half", fate.reason, values=half.tobytes(), error=error
+        )
+    return _store_palette(name, values, fate=fate, settings=settings, progress=progress)
+
+
+def _store_palette(
+    name: str,
+    values: NDArray[np.float32],
+    *,
+    fate: Fate,
+    settings: Settings,
+    progress: Progress,
+) -> TensorRecord:
+    rows = values.shape[0]
+    group_rows = min(settings.group_rows or rows, rows)
+    fit = fit_grouped(values, settings.levels, group_rows=group_rows)
+    size = fit.palettes.shape[1]
+    reason = fate.reason
+    if size < settings.levels:
+        reason = f"only {size} distinct values: stored exactly in half precision"
+    plane = encode_plane(
+        fit.indices,
+        index_bits=index_bits_for(size),
+        crush=settings.crush,
+        progress=progress,
+    )
+    return TensorRecord(
+        name,
+        values.shape,
+        "palette",
+        reason,
+        palette_size=size,
+        group_rows=group_rows,
+        palettes=np.ascontiguousarray(fit.palettes, dtype="<f2").tobytes(),
+        plane=plane,
+        error=fit.error,
+    )
+
+
+def store_tensors(
+    graph: Graph,
+    tensors: Mapping[str, NDArray[np.float32]],
+    *,
+    settings: Settings,
+    progress: Progress = silent,
+) -> tuple[TensorRecord, ...]:
+    """Give every tensor of a graph its fate and its record, in the graph's order."""
+    weights = weight_names(graph)
+    names = graph.tensor_names()
+    total = sum(tensors[name].size for name in names)
+    done = 0
+    records = []
+    for name in names:
+        progress("palettes and planes", done, total)
+        values = tensors[name]
+        fate = choose_fate(values, is_weight=name in weights, settings=settings)
+        records.append(store_tensor(name, values, fate=fate, settings=settings))
+        done += values.size
+    progress("palettes and planes", done, total)
+    return tuple(records)
