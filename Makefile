@@ -1,0 +1,78 @@
+# The developer's table of contents; `make` alone lists it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CORE_BUILD ?= build/core
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+
+SOURCES := pyproject.toml CMakeLists.txt $(shell find src core -type f \
+	-not -name '*.pyc' -not -name '*.so' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+
+help:  ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real photos
+	$(BIN)/pocketlens demo --out demo-out
+
+test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp  ## set up everything, then run all tests
+	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure
+	$(BIN)/python -m pytest
+
+check: $(VENV)/lint.stamp $(VENV)/demo.stamp  ## lint, types, layers, formats, docs that are up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_includes.py core/src
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'core/*.h' 'core/*.cc')
+	$(BIN)/python tools/paste.py --check
+
+format: $(VENV)/lint.stamp  ## put every file into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $$(git ls-files 'core/*.h' 'core/*.cc')
+
+docs: $(VENV)/demo.stamp  ## paste generated parts into the docs
+	$(BIN)/python tools/paste.py
+
+bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
+	$(BIN)/python benchmarks/palettes.py
+	$(BIN)/python benchmarks/planes.py
+	$(BIN)/python benchmarks/latency.py
+
+wheel: $(VENV)/pip.stamp  ## build the wheel into dist/
+	$(BIN)/pip wheel -q --no-deps -w dist .
+
+clean:  ## remove what was built
+	rm -rf build dist demo-out $(VENV)
+
+$(VENV)/pip.stamp:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/pip.stamp $(SOURCES)
+	$(BIN)/pip install -q '.[demo]'
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	$(BIN)/pip install -q 'cmake>=3.20' ninja '.[test]'
+	@touch $@
+
+$(VENV)/lint.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(BIN)/pip install -q 'ruff>=0.8' 'mypy>=1.13' 'import-linter>=2.1' 'clang-format>=19'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/demo.stamp
+	$(BIN)/pip install -q '.[bench]'
+	@touch $@
+
+$(CORE_BUILD)/tests.stamp: $(VENV)/test.stamp $(SOURCES)
+	$(BIN)/cmake -S . -B $(CORE_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
+		-DPOCKETLENS_PYTHON=OFF -DPOCKETLENS_TESTS=ON >/dev/null
+	$(BIN)/cmake --build $(CORE_BUILD) -j $(JOBS)
+	@touch $@
+
+.PHONY: help demo test check format docs bench wheel clean
