@@ -1,0 +1,90 @@
+"""`pocketlens compress`: a trained model in, a lens out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pocketlens.cli.console import print_json, progress_bar, size_text
+from pocketlens.cli.inspect_command import tensor_rows
+from pocketlens.cli.recipe_options import recipe_from, recipe_options
+from pocketlens.compress.compress import compress
+from pocketlens.compress.settings import Settings
+from pocketlens.labels.files import read_labels
+
+
+@click.command(name="compress")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path),
+              help="Where the lens goes.  [default: MODEL with the ending .lens]")  # fmt: skip
+@click.option("--bits", type=int, default=8, show_default=True,
+              help="1 to 8: palettes of 2^bits values; 16: half precision; 32: float.")  # fmt: skip
+@click.option("-k", "--palette-size", type=int, help="Values in a palette, 2 to 256.")
+@click.option("--group-rows", type=int, help="Outputs that share a palette.  [default: all]")
+@click.option("--crush", type=click.IntRange(0, 6), default=2, show_default=True,
+              help="Effort of the PNG optimiser.")  # fmt: skip
+@click.option("--no-crush", is_flag=True, help="Leave the PNG optimiser out.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
+@click.option("--name", help="Name of the lens.  [default: the model's]")
+@click.option("--licence", help="Licence text or SPDX name to keep in the lens.")
+@recipe_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(model: Path, out: Path | None, **options: Any) -> None:
+    """Make a lens from MODEL, an ONNX classifier.
+
+    \b
+    pocketlens compress model.onnx
+    pocketlens compress model.onnx -o small.lens --bits 4 --labels names.txt
+    pocketlens compress model.onnx --preset caffe --crop 227
+    """
+    settings = Settings(
+        bits=options["bits"],
+        palette_size=options["palette_size"],
+        group_rows=options["group_rows"],
+        crush=None if options["no_crush"] else options["crush"],
+    )
+    target = out or model.with_suffix(".lens")
+    labels = read_labels(options["labels"]) if options["labels"] else None
+    with progress_bar(hidden=options["as_json"]) as progress:
+        contents = compress(
+            model,
+            target,
+            settings=settings,
+            recipe=recipe_from(options),
+            labels=labels,
+            name=options["name"],
+            licence=options["licence"],
+            progress=progress,
+        )
+    rows = tensor_rows(contents)
+    before, after = model.stat().st_size, target.stat().st_size
+    if options["as_json"]:
+        print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
+                    "tensors": rows})  # fmt: skip
+        return
+    _print_summary(target, before=before, after=after, rows=rows)
+
+
+def _print_summary(target: Path, *, before: int, after: int, rows: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("fate", "tensors", "values", "in the file"):
+        table.add_column(title, justify="left" if title == "fate" else "right")
+    for fate in ("palette", "half", "float"):
+        chosen = [row for row in rows if row["fate"] == fate]
+        if chosen:
+            table.add_row(
+                fate,
+                str(len(chosen)),
+                f"{sum(row['values'] for row in chosen):,}",
+                size_text(sum(row["bytes"] for row in chosen)),
+            )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"\n{target}: {size_text(after)}, {before / after:.1f} times smaller than the "
+        f"model's {size_text(before)}."
+    )

@@ -1,0 +1,70 @@
+"""The command `pocketlens`: its commands, and how a mistake is told.
+
+Exit codes: 0 all was done; 1 some of it could not be done (the rest was); 2 nothing was done
+because of a mistake in the call or a damaged file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from pocketlens._version import __version__
+from pocketlens.base.errors import PocketlensError
+
+COMMANDS = {
+    "compress": "Make a lens from a trained model.",
+    "classify": "Name what is on photos.",
+    "eval": "Measure a lens's missing rates on labelled photos.",
+    "inspect": "Show what is in a lens, tensor by tensor.",
+    "demo": "Classify real photos with the bundled lens and write a page about it.",
+}
+"""Name and one line; each lives in cli/<name>_command.py as `command`. Loaded when it is asked
+for, so that `pocketlens classify` does not pay for what `compress` imports."""
+
+
+class LazyCommands(click.Group):
+    """A group that imports a command's file only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"pocketlens.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PocketlensError as error:
+            click.echo(f"pocketlens: {error}", err=True)
+            sys.exit(2)
+
+
+@click.group(
+    cls=LazyCommands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="pocketlens")
+def main() -> None:
+    """Make a trained image classifier fit in a pocket.
+
+    \b
+    pocketlens compress model.onnx -o model.lens --bits 4
+    pocketlens classify model.lens photo.jpg
+    pocketlens eval model.lens photos/
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The options that spell out a recipe, shared by the commands that make a lens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from pocketlens.compress.recipes import RecipeRequest
+from pocketlens.images.presets import PRESETS
+
+OPTIONS = (
+    click.option("--preset", type=click.Choice(sorted(PRESETS)),
+                 help="How photos become the input.  [default: imagenet]"),
+    click.option("--resize", help="none, exact:HEIGHTxWIDTH or shorter:PIXELS."),
+    click.option("--filter", "filter_name", help="Resampling filter, as Pillow names it."),
+    click.option("--crop", help="Size of the crop: PIXELS or HEIGHTxWIDTH."),
+    click.option("--channels", help="Order of the channels: rgb, bgr or gray."),
+    click.option("--mean", help="Subtracted from the pixels (0..255): one number a channel."),
+    click.option("--scale", help="What the pixels are then divided by: one number a channel."),
+)  # fmt: skip
+
+
+def recipe_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a recipe to a command."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def recipe_from(options: Mapping[str, Any]) -> RecipeRequest:
+    """What the options ask for, to be completed when the network's input is known."""
+    return RecipeRequest(
+        preset=options["preset"],
+        resize=options["resize"],
+        filter=options["filter_name"],
+        crop=options["crop"],
+        channels=options["channels"],
+        mean=options["mean"],
+        scale=options["scale"],
+    )
