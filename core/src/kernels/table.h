@@ -88,7 +88,8 @@ struct Linear {
 struct KernelTable {
   const char* name;  // "avx512", "avx2", "sse2", "neon", "scalar"
 
-  // Writes indices [outputs][depth] (bytes, in the k order above) of one panel into its packed form.
+  // Writes indices [outputs][depth] (bytes, in the k order above) of one panel into its packed
+  // form.
   void (*pack_index)(Encoding, const uint8_t* indices, int32_t outputs, int32_t depth,
                      uint8_t* panel);
   // Decodes inputs [k_begin, k_end) of one panel to floats [k_end - k_begin][16]; the row of input

@@ -1,0 +1,24 @@
+// The table of the plain loops.
+#include "kernels/scalar.h"
+#include "kernels/targets.h"
+
+namespace pocketlens {
+
+const KernelTable kScalarTable = {
+    "scalar",
+    scalar::pack_index,
+    scalar::decode,
+    scalar::conv2d_items,
+    scalar::conv2d_scratch_bytes,
+    scalar::conv2d_run,
+    scalar::conv2d_items,
+    scalar::conv2d_scratch_bytes,
+    scalar::depthwise_run,
+    scalar::linear_items,
+    scalar::linear_scratch_bytes,
+    scalar::linear_run,
+    scalar::activate,
+    scalar::matmul,
+};
+
+}  // namespace pocketlens
