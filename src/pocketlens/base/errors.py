@@ -11,14 +11,14 @@
     └── EngineError                 the core refuses a plan, a target or an input
 
 An error is a sentence: what, where, seen, expected, cure. Its slug names the paragraph of
-docs/errors.md that explains it, and is shown in brackets: `... Compress it again. [lens-truncated]`.
+docs/errors/ that explains it, and is shown in brackets: `... Compress it again. [lens-truncated]`.
 """
 
 from __future__ import annotations
 
 
 class PocketlensError(Exception):
-    """A sentence for the user, and a slug that names its explanation in docs/errors.md."""
+    """A sentence for the user, and a slug that names its explanation in docs/errors/."""
 
     def __init__(self, sentence: str, *, slug: str) -> None:
         super().__init__(f"{sentence} [{slug}]")

@@ -1,1 +1,1 @@
-
+"""Pages for people: one self-contained HTML file each, readable without script."""

@@ -1,0 +1,8 @@
+"""Where the lens that comes with the package is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+BUNDLED_LENS = Path(__file__).parent / "lenses" / "tiny-imagenet-200.lens"
+"""A classifier of 200 kinds of things, trained by this project on Tiny ImageNet."""
