@@ -1,17 +1,25 @@
 """The recipe: how a photo becomes the network's input. A value, stored with the model.
 
 The order is fixed: decode to RGB, resize, crop, order the channels, then
-(pixel - mean) / scale for each channel.
+(pixel - mean) / scale for each channel. Where exactly resize and crop cut is said in crops.py.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 ResizeKind = Literal["none", "exact", "shorter"]
 Filter = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 Channels = Literal["rgb", "bgr", "gray"]
+
+RESIZE_KINDS: tuple[ResizeKind, ...] = get_args(ResizeKind)
+FILTERS: tuple[Filter, ...] = get_args(Filter)
+CHANNELS: tuple[Channels, ...] = get_args(Channels)
+
+MAX_SIDE = 8192
+"""The largest height or width of an input or of an exact resize, pixels."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Recipe:
     resize         "none"; "exact": warp to resize_width x resize_height, aspect ratio not kept;
                    "shorter": the shorter side becomes resize_height, aspect ratio kept
     resize_height  pixels
-    resize_width   pixels (equal to resize_height for "shorter")
+    resize_width   pixels (equal to resize_height for "shorter"; neither counts for "none")
     filter         Pillow's resampling filter of that name
     height, width  of the crop, and so of the network's input
     channels       order in the input
@@ -38,3 +46,82 @@ class Recipe:
     channels: Channels
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of the input: 1 for "gray", else 3."""
+        return 1 if self.channels == "gray" else 3
+
+
+def fault(recipe: Recipe) -> str | None:
+    """What is wrong with a recipe, as the end of a sentence; None if it can be followed.
+
+    For whoever takes one in (options, a file): `f"The recipe {fault(recipe)}."`
+    """
+    return _fault_of_sizes(recipe) or _fault_of_channels(recipe)
+
+
+def _fault_of_sizes(recipe: Recipe) -> str | None:
+    if recipe.resize not in RESIZE_KINDS:
+        return f"has resize '{recipe.resize}', expected one of {', '.join(RESIZE_KINDS)}"
+    if recipe.filter not in FILTERS:
+        return f"has filter '{recipe.filter}', expected one of {', '.join(FILTERS)}"
+    if not (1 <= recipe.height <= MAX_SIDE and 1 <= recipe.width <= MAX_SIDE):
+        return f"crops to {_by(recipe.height, recipe.width)}, expected sides of 1 to {MAX_SIDE}"
+    if recipe.resize == "none":
+        return None
+    resized = (recipe.resize_height, recipe.resize_width)
+    if not all(1 <= side <= MAX_SIDE for side in resized):
+        return f"resizes to {_by(*resized)}, expected sides of 1 to {MAX_SIDE}"
+    if recipe.resize == "shorter" and resized[0] != resized[1]:
+        return f"resizes the shorter side to both {resized[0]} and {resized[1]}"
+    if resized[0] < recipe.height or resized[1] < recipe.width:
+        return (
+            f"resizes to {_by(*resized)}, less than its crop of {_by(recipe.height, recipe.width)}"
+        )
+    return None
+
+
+def _fault_of_channels(recipe: Recipe) -> str | None:
+    if recipe.channels not in CHANNELS:
+        return f"has channels '{recipe.channels}', expected one of {', '.join(CHANNELS)}"
+    count = recipe.channel_count
+    for name, values in (("mean", recipe.mean), ("scale", recipe.scale)):
+        if len(values) != count:
+            return f"has {len(values)} numbers for {name}, expected {count} ({recipe.channels})"
+        if not all(math.isfinite(value) for value in values):
+            return f"has a {name} that is not finite: {_numbers(values)}"
+    if 0 in recipe.scale:
+        return f"divides by 0: scale {_numbers(recipe.scale)}"
+    return None
+
+
+def describe(recipe: Recipe) -> str:
+    """One line for people: "shorter side to 256 (bilinear), crop 224x224, RGB, ..."."""
+    resize = {
+        "none": "not resized",
+        "exact": f"warped to {_by(recipe.resize_height, recipe.resize_width)} ({recipe.filter})",
+        "shorter": f"shorter side to {recipe.resize_height} ({recipe.filter})",
+    }[recipe.resize]
+    parts = [
+        resize,
+        f"crop {_by(recipe.height, recipe.width)}",
+        "gray" if recipe.channels == "gray" else recipe.channels.upper(),
+    ]
+    if any(recipe.mean):
+        parts.append(f"minus {_numbers(recipe.mean)}")
+    if any(value != 1 for value in recipe.scale):
+        parts.append(f"divided by {_numbers(recipe.scale)}")
+    if len(parts) == 3:
+        parts.append("pixels 0 to 255")
+    return ", ".join(parts)
+
+
+def _by(height: int, width: int) -> str:
+    return f"{height}x{width}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """One number where all are equal, else all: "127.5", "104, 117, 123"."""
+    shown = values[:1] if len(set(values)) == 1 else values
+    return "(" * (len(shown) > 1) + ", ".join(f"{v:g}" for v in shown) + ")" * (len(shown) > 1)

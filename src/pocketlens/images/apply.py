@@ -1,0 +1,44 @@
+"""The plain reference of the recipe's last step: a view's pixels to the network's numbers.
+
+The core's own `normalize` does the same without NumPy; tests hold them together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pocketlens.images.crops import crop_views
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from pocketlens.images.recipe import Recipe
+
+
+def normalize_reference(view: Image, recipe: Recipe) -> NDArray[np.float32]:
+    """(pixel - mean) / scale in float32, channels in the recipe's order.
+
+    view     as `crops.crop_views` returns them: mode "RGB", or "L" for gray
+    returns  (channels, height, width) float32, contiguous
+    """
+    import numpy as np
+
+    pixels = np.asarray(view, np.float32).reshape(view.height, view.width, recipe.channel_count)
+    if recipe.channels == "bgr":
+        pixels = pixels[:, :, ::-1]
+    values = (pixels - np.array(recipe.mean, np.float32)) / np.array(recipe.scale, np.float32)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def prepare_reference(image: Image, recipe: Recipe, *, crops: int = 1) -> NDArray[np.float32]:
+    """All views of a photo as one batch, (crops, channels, height, width) float32.
+
+    image  mode "RGB", upright: what `decode.open_image` returns
+    Raises UsageError 'bad-crops'; ImageError 'image-too-narrow'.
+    """
+    import numpy as np
+
+    views = crop_views(image, recipe, crops)
+    return np.stack([normalize_reference(view, recipe) for view in views])

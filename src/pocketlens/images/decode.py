@@ -1,0 +1,169 @@
+"""From a file, its bytes or a picture in memory to an upright RGB picture in sRGB.
+
+Every rule about hostile or odd picture files lives here; colours and modes are in colours.py.
+Photos are decoded at full size: JPEG's cheap "draft" sizes give other pixels, and a recipe
+must give the same input for the same photo wherever it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import threading
+import warnings
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+
+from pocketlens.base.errors import ImageError, PocketlensError
+from pocketlens.base.files import cannot_read
+from pocketlens.images.colours import to_rgb
+
+PhotoSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image"
+"""What `open_image` takes: a path, a file's bytes, an open binary file, a picture in memory."""
+
+MAX_PIXELS = 178_956_970
+"""The largest photo: Pillow's own limit for a hard stop, 512 MiB as RGB."""
+
+_COMMON_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM")
+# Asked for only when the common ones do not know the file, because importing them takes time.
+# Formats that start other programs (EPS) or nest pictures of unstated size (ICO, ICNS) are out.
+_OTHER_FORMATS = ("WEBP", "TIFF", "MPO", "JPEG2000", "AVIF", "TGA", "PCX", "QOI", "SGI")
+
+_ORIENTATION = 0x0112  # Exif 2.32, section 4.6.4: tag 274
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# warnings.catch_warnings swaps a global list: two threads inside it would undo each other.
+_QUIET = threading.Lock()
+
+
+def open_image(source: PhotoSource, *, name: str = "") -> Image.Image:
+    """Decode a photo: upright, mode "RGB", sRGB.
+
+    EXIF orientation is honoured; transparency is laid on white; 16-bit, float, grayscale,
+    palette and CMYK pictures are converted (`colours.to_rgb` says how); of an animation the
+    first frame is taken. A picture in memory is not changed.
+
+    source  a path, a file's bytes, an open binary file, or a Pillow picture
+    name    what to call it in errors where `source` has no path
+
+    Raises FileError 'no-such-file', 'is-a-folder' or 'cannot-read'; ImageError 'image-empty',
+    'not-an-image', 'image-damaged', 'image-too-large' or 'image-values'.
+    """
+    if isinstance(source, Image.Image):
+        return _decode(source, name or "the picture")
+    if isinstance(source, bytes):
+        return _read(io.BytesIO(source), name or f"the picture of {len(source):,} bytes")
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        try:
+            with path.open("rb") as file:
+                return _read(file, name or f"'{path}'")
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = error if isinstance(error, OSError) else OSError(str(error))
+            raise cannot_read(path, reason) from error
+    return _read(source, name or "the picture")
+
+
+def _read(file: BinaryIO, name: str) -> Image.Image:
+    """Decode an open file. OSError of reading it passes through only where Pillow is not in."""
+    if not file.read(1):
+        raise ImageError(
+            f"{_start(name)} is empty: 0 bytes where a picture was expected. "
+            "Copy or download it again.",
+            slug="image-empty",
+        )
+    file.seek(0)
+    try:
+        image = _identify(file)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{_start(name)} is not a picture that can be read. Expected JPEG, PNG, WebP, GIF, "
+            "BMP, TIFF, AVIF or another common photo format; convert it first.",
+            slug="not-an-image",
+        ) from error
+    except Image.DecompressionBombError as error:
+        seen = re.search(r"(\d+) pixels", str(error))
+        raise _too_large(name, f"{int(seen[1]):,}" if seen else "too many") from error
+    except Exception as error:
+        raise _damaged(name, error) from error
+    with image:
+        return _decode(image, name)
+
+
+def _identify(file: BinaryIO) -> Image.Image:
+    """Read the header only. Raises what Pillow raises."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about size (judged below) and harmless header faults
+        try:
+            return Image.open(file, formats=_COMMON_FORMATS)
+        except UnidentifiedImageError:
+            Image.init()
+            file.seek(0)
+            known = [kind for kind in _OTHER_FORMATS if kind in Image.OPEN]
+            return Image.open(file, formats=known)
+
+
+def _decode(image: Image.Image, name: str) -> Image.Image:
+    """Pixels of an opened picture: upright RGB."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise _too_large(name, f"{image.width:,} x {image.height:,}")
+    if pixels == 0:
+        raise ImageError(
+            f"{_start(name)} has no pixels: {image.width} x {image.height}. "
+            "Expected at least 1 x 1; give another picture.",
+            slug="image-empty",
+        )
+    try:
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))  # after load: PNG may hold EXIF behind the pixels
+        rgb = to_rgb(image, name=_start(name))
+        return rgb if turn is None else rgb.transpose(turn)
+    except PocketlensError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
+        raise _damaged(name, error) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the EXIF block is damaged."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = image.getexif().get(_ORIENTATION, 1)
+        except Exception:  # a damaged EXIF block says nothing about the pixels
+            return 1
+    return value if isinstance(value, int) else 1
+
+
+def _start(name: str) -> str:
+    """`name` as the start of a sentence."""
+    return name[:1].upper() + name[1:]
+
+
+def _too_large(name: str, seen: str) -> ImageError:
+    return ImageError(
+        f"{_start(name)} is too large: {seen} pixels, expected at most {MAX_PIXELS:,}. "
+        "It was not decoded; make it smaller first.",
+        slug="image-too-large",
+    )
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    detail = str(error).strip().rstrip(".") or type(error).__name__
+    return ImageError(
+        f"{_start(name)} is a picture but is damaged or cut short ({detail}). "
+        "Copy or download it again.",
+        slug="image-damaged",
+    )

@@ -1,0 +1,148 @@
+"""A recipe spelled out by words: `--resize shorter:256 --channels bgr --mean 104,117,123`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+from pocketlens.base.errors import UsageError
+from pocketlens.images.recipe import CHANNELS, FILTERS, Channels, Filter, Recipe, fault
+
+
+def from_options(
+    start: Recipe,
+    *,
+    resize: str | None = None,
+    filter_name: str | None = None,
+    crop: str | None = None,
+    channels: str | None = None,
+    mean: str | None = None,
+    scale: str | None = None,
+) -> Recipe:
+    """`start` with what the words change; None leaves a part as it is.
+
+    start        usually a preset, fitted to the network's input
+    resize       "none", "exact:HEIGHTxWIDTH", "exact:PIXELS" or "shorter:PIXELS"
+    filter_name  "bilinear", ...: Pillow's name
+    crop         "PIXELS" or "HEIGHTxWIDTH"
+    channels     "rgb", "bgr" or "gray"; mean and scale of `start` follow from rgb to bgr
+    mean, scale  one number a channel in the order of the input, or one for all; pixel values
+
+    Raises UsageError 'bad-recipe', with the word that was not understood.
+    """
+    recipe = start
+    if resize is not None:
+        recipe = _resized(recipe, resize.strip().lower())
+    if filter_name is not None:
+        recipe = replace(recipe, filter=_filter(filter_name.strip().lower()))
+    if crop is not None:
+        height, width = _size(crop.strip().lower(), option="--crop", given=crop)
+        recipe = replace(recipe, height=height, width=width)
+    if channels is not None:
+        order = _channels(channels.strip().lower())
+        recipe = _reordered(
+            recipe, order, mean_given=mean is not None, scale_given=scale is not None
+        )
+    if mean is not None:
+        recipe = replace(recipe, mean=_numbers(mean, recipe, option="--mean"))
+    if scale is not None:
+        recipe = replace(recipe, scale=_numbers(scale, recipe, option="--scale"))
+    _check_units(recipe, mean=mean, scale=scale)
+    problem = fault(recipe)
+    if problem:
+        raise _bad(f"The recipe {problem}. Change --resize, --crop, --mean or --scale.")
+    return recipe
+
+
+def _resized(recipe: Recipe, word: str) -> Recipe:
+    kind, _, size = word.partition(":")
+    if word == "none":
+        return replace(recipe, resize="none", resize_height=0, resize_width=0)
+    if kind == "exact" and size:
+        height, width = _size(size, option="--resize", given=word)
+        return replace(recipe, resize="exact", resize_height=height, resize_width=width)
+    if kind == "shorter" and re.fullmatch(r"[0-9]{1,6}", size):
+        side = int(size)
+        return replace(recipe, resize="shorter", resize_height=side, resize_width=side)
+    raise _bad(
+        f"--resize '{word}' is not understood. Expected none, exact:HEIGHTxWIDTH or "
+        "shorter:PIXELS, such as shorter:256."
+    )
+
+
+def _size(word: str, *, option: str, given: str) -> tuple[int, int]:
+    """(height, width) of "224" or "224x192"."""
+    found = re.fullmatch(r"([0-9]{1,6})(?:x([0-9]{1,6}))?", word)
+    if not found:
+        raise _bad(
+            f"{option} '{given}' is not understood. Expected a size in pixels, 224 or "
+            "HEIGHTxWIDTH such as 224x192."
+        )
+    return int(found[1]), int(found[2] or found[1])
+
+
+def _filter(word: str) -> Filter:
+    for known in FILTERS:
+        if word == known:
+            return known
+    raise _bad(f"There is no filter '{word}'. Expected one of {', '.join(FILTERS)}.")
+
+
+def _channels(word: str) -> Channels:
+    for known in CHANNELS:
+        if word == known:
+            return known
+    raise _bad(f"There is no channel order '{word}'. Expected one of {', '.join(CHANNELS)}.")
+
+
+def _reordered(recipe: Recipe, order: Channels, *, kept: dict[str, bool]) -> Recipe:
+    """Another channel order; mean and scale go along where they are kept."""
+    if order == recipe.channels:
+        return recipe
+    mean, scale = recipe.mean, recipe.scale
+    if "gray" not in (order, recipe.channels):
+        return replace(recipe, channels=order, mean=mean[::-1], scale=scale[::-1])
+    count = 1 if order == "gray" else 3
+    for name, values in (("mean", mean), ("scale", scale)):
+        if kept[name] and len(set(values)) > 1:
+            raise _bad(
+                f"--channels {order} needs its own --{name}: the {name} "
+                f"{', '.join(f'{v:g}' for v in values)} is for {recipe.channels}."
+            )
+    return replace(recipe, channels=order, mean=mean[:1] * count, scale=scale[:1] * count)
+
+
+def _numbers(text: str, recipe: Recipe, *, option: str) -> tuple[float, ...]:
+    """One number a channel, from "a,b,c" or "a"."""
+    count = recipe.channel_count
+    try:
+        values = tuple(float(word) for word in re.split(r"[,\s]+", text.strip()))
+    except ValueError as error:
+        raise _bad(
+            f"{option} '{text}' is not understood. Expected numbers with commas between them, "
+            "such as 104,117,123."
+        ) from error
+    if not all(math.isfinite(value) for value in values):
+        raise _bad(f"{option} '{text}' holds a number that is not finite. Expected pixel values.")
+    if len(values) not in (1, count):
+        raise _bad(
+            f"{option} '{text}' holds {len(values)} numbers. Expected {count} for "
+            f"{recipe.channels}, or one for all."
+        )
+    return values * count if len(values) == 1 else values
+
+
+def _check_units(recipe: Recipe, *, mean: str | None, scale: str | None) -> None:
+    """Catch 0.485,0.456,0.406: means of 0..1 where pixel values are expected."""
+    for option, text, values in (("--mean", mean, recipe.mean), ("--scale", scale, recipe.scale)):
+        if text is not None and all(0 < value < 1 for value in values):
+            times = ",".join(f"{value * 255:g}" for value in values)
+            raise _bad(
+                f"{option} {text} is for pixels of 0 to 1, but a recipe counts pixels from 0 to "
+                f"255: input = (pixel - mean) / scale. Expected {option} {times}."
+            )
+
+
+def _bad(sentence: str) -> UsageError:
+    return UsageError(sentence, slug="bad-recipe")
