@@ -1,0 +1,263 @@
+"""Judges the tensors of a lens: fates, palettes, values, planes down to the last pixel.
+
+Fast without NumPy: bytes.translate() deletes the bytes that are allowed, at memory speed, and
+what is left over is wrong.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from functools import cache
+from typing import NoReturn
+
+from pocketlens.base.errors import LensFileError
+from pocketlens.graph.attributes import quoted
+from pocketlens.graph.graph import Graph
+from pocketlens.lensfile.contents import Plane, TensorRecord
+from pocketlens.lensfile.rules import check_word, is_real, is_whole
+from pocketlens.planes.plane import INDEX_BITS, MOST_BAND_BYTES, Band
+from pocketlens.planes.scanlines import inflate_band, read_header, scanline_bytes
+
+MOST_AXES = 6
+MOST_VALUES = 2**31 - 1
+"""Of all tensors together."""
+MOST_PALETTE = 256
+_HALF_BYTES = 2
+_FLOAT_BYTES = 4
+_AGAIN = "Make the lens again from the model."
+
+
+def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> None:
+    """Judge every tensor, and that they are the graph's. Raises LensFileError."""
+    names = graph.tensor_names()
+    if tuple(tensor.name for tensor in tensors) != names:
+        raise LensFileError(
+            f"It holds {len(tensors)} tensors; they are not the {len(names)} that its graph "
+            f"reads, in that order. {_AGAIN}",
+            slug="lens-tensor-names",
+        )
+    values = 0
+    for tensor in tensors:
+        check_word("The name of a tensor", tensor.name)
+        check_word("The reason of a tensor's fate", tensor.reason, empty=True)
+        values += _check_shape(tensor, graph)
+        if values > MOST_VALUES:
+            _refuse(tensor, "lens-too-large", f"it brings the weights above {MOST_VALUES:,}")
+        _check_error(tensor)
+        if tensor.fate == "palette":
+            _check_palette_tensor(tensor)
+        elif tensor.fate in ("half", "float"):
+            _check_plain_tensor(tensor)
+        else:
+            _refuse(
+                tensor,
+                "lens-fate",
+                f"its fate is {quoted(tensor.fate)}; expected 'palette', 'half' or 'float'",
+            )
+
+
+def _refuse(tensor: TensorRecord, slug: str, what: str) -> NoReturn:
+    raise LensFileError(f"Tensor {quoted(tensor.name)} is wrong: {what}. {_AGAIN}", slug=slug)
+
+
+def _check_shape(tensor: TensorRecord, graph: Graph) -> int:
+    """The number of its values."""
+    shape = tensor.shape
+    if len(shape) > MOST_AXES or not all(is_whole(size, 1, MOST_VALUES) for size in shape):
+        _refuse(
+            tensor,
+            "lens-shape",
+            f"its shape has {len(shape)} axes, or sizes below 1 or "
+            f"above {MOST_VALUES:,}; at most {MOST_AXES} axes fit",
+        )
+    if graph.shapes.get(tensor.name) != shape:
+        _refuse(
+            tensor,
+            "lens-shape",
+            f"it has shape {shape}; its graph reads {graph.shapes.get(tensor.name)}",
+        )
+    return math.prod(shape)
+
+
+def _check_error(tensor: TensorRecord) -> None:
+    if not is_real(tensor.error) or tensor.error < 0:
+        _refuse(tensor, "lens-fate", f"its error is {tensor.error!r:.40}; expected 0 or more")
+
+
+def _check_plain_tensor(tensor: TensorRecord) -> None:
+    if tensor.plane is not None or tensor.palettes or tensor.palette_size or tensor.group_rows:
+        _refuse(
+            tensor, "lens-fate", f"its fate is '{tensor.fate}', and yet it has a palette or a plane"
+        )
+    value_bytes = _HALF_BYTES if tensor.fate == "half" else _FLOAT_BYTES
+    expected = math.prod(tensor.shape) * value_bytes
+    if len(tensor.values) != expected:
+        _refuse(
+            tensor,
+            "lens-values",
+            f"its values take {len(tensor.values):,} bytes; {expected:,} were expected",
+        )
+    finite = _halves_finite if tensor.fate == "half" else _floats_finite
+    if not finite(tensor.values):
+        _refuse(tensor, "lens-values", "it has a value that is infinite or not a number")
+
+
+def _halves_finite(values: bytes) -> bool:
+    """No exponent of five ones: IEEE 754 binary16, in the high byte 0x7C."""
+    reserved = bytes(high for high in range(256) if high & 0x7C == 0x7C)
+    high_bytes = values[1::2]
+    return len(high_bytes.translate(None, reserved)) == len(high_bytes)
+
+
+def _floats_finite(values: bytes) -> bool:
+    """No exponent of eight ones: seven in the highest byte, one on top of the next."""
+    highest = values[3::4]
+    if len(highest.translate(None, b"\x7f\xff")) == len(highest):
+        return True
+    pairs = zip(highest, values[2::4], strict=True)
+    return not any(high & 0x7F == 0x7F and low & 0x80 for high, low in pairs)
+
+
+def _check_palette_tensor(tensor: TensorRecord) -> None:
+    plane, size = tensor.plane, tensor.palette_size
+    if plane is None or tensor.values or not tensor.shape:
+        _refuse(
+            tensor,
+            "lens-fate",
+            "its fate is 'palette', and yet it lacks a plane or an axis, or has values of its own",
+        )
+    if plane.index_bits not in INDEX_BITS:
+        _refuse(
+            tensor,
+            "lens-plane",
+            f"it has indices of {plane.index_bits!r:.40} bits; expected 1, 2, 4 or 8",
+        )
+    if not is_whole(size, 1, min(MOST_PALETTE, 1 << plane.index_bits)):
+        _refuse(
+            tensor,
+            "lens-palette",
+            f"its palettes have {size!r:.40} values; "
+            f"{plane.index_bits} bits can tell {1 << plane.index_bits} apart",
+        )
+    if not is_whole(tensor.group_rows, 1, tensor.shape[0]):
+        _refuse(
+            tensor,
+            "lens-palette",
+            f"{tensor.group_rows!r:.40} outputs share a palette; it has {tensor.shape[0]}",
+        )
+    _check_palettes(tensor, -(-tensor.shape[0] // tensor.group_rows))
+    _check_plane(tensor, plane)
+
+
+def _check_palettes(tensor: TensorRecord, groups: int) -> None:
+    size = tensor.palette_size
+    expected = groups * size * _HALF_BYTES
+    if len(tensor.palettes) != expected:
+        _refuse(
+            tensor,
+            "lens-palette",
+            f"its palettes take {len(tensor.palettes):,} bytes; "
+            f"{groups:,} palettes of {size} values take {expected:,}",
+        )
+    if not _halves_finite(tensor.palettes):
+        _refuse(tensor, "lens-palette", "a palette has a value that is infinite or not a number")
+    for palette in struct.iter_unpack(f"<{size}e", tensor.palettes):
+        if any(low > high for low, high in itertools.pairwise(palette)):
+            _refuse(tensor, "lens-palette", "a palette is not ascending")
+
+
+def _check_plane(tensor: TensorRecord, plane: Plane) -> None:
+    indices = math.prod(tensor.shape)
+    if not is_whole(plane.width, 1, indices):
+        _refuse(
+            tensor,
+            "lens-plane",
+            f"its plane is {plane.width!r:.40} pixels wide, for {indices:,} indices",
+        )
+    rows = -(-indices // plane.width)
+    heights = [band.rows for band in plane.bands]
+    if not all(is_whole(height, 1, rows) for height in heights) or sum(heights) != rows:
+        _refuse(
+            tensor,
+            "lens-plane",
+            f"its bands have {sum(heights):,} rows together, or one "
+            f"has none; its plane has {rows:,}",
+        )
+    if any(height != heights[0] for height in heights[:-1]) or heights[-1] > heights[0]:
+        _refuse(tensor, "lens-plane", "its bands are not of equal height, the last aside")
+    rest = rows * plane.width - indices
+    for number, band in enumerate(plane.bands):
+        last = number == len(heights) - 1
+        _check_band(tensor, plane, band, number=number, rest=rest if last else 0)
+
+
+def _check_band(tensor: TensorRecord, plane: Plane, band: Band, *, number: int, rest: int) -> None:
+    """One band; its last `rest` pixels are beyond the last index and have to be 0."""
+    if len(band.png) > MOST_BAND_BYTES:
+        _refuse(
+            tensor,
+            "lens-band",
+            f"band {number} has {len(band.png):,} bytes; at most {MOST_BAND_BYTES:,} fit",
+        )
+    stride = scanline_bytes(plane.width, plane.index_bits)
+    try:
+        header = read_header(band.png)
+        expected = (plane.width, band.rows, plane.index_bits)
+        if header != expected:
+            _refuse(
+                tensor,
+                "lens-band",
+                f"band {number} is a picture of (width, height, bits) "
+                f"{header}; expected {expected}",
+            )
+        raw = inflate_band(band.png, max_bytes=band.rows * stride)
+    except LensFileError as error:
+        if error.slug == "lens-band":
+            raise
+        where = f"Tensor {quoted(tensor.name)}, band {number}: {error.sentence}"
+        raise LensFileError(where, slug=error.slug) from error
+    _check_pixels(tensor, plane, raw, number=number, rest=rest)
+
+
+def _check_pixels(
+    tensor: TensorRecord, plane: Plane, raw: bytes, *, number: int, rest: int
+) -> None:
+    """Raw scanlines: unfiltered, every index in the palette, zeros after the last one."""
+    stride = scanline_bytes(plane.width, plane.index_bits)
+    if any(raw[::stride]):
+        _refuse(
+            tensor,
+            "lens-band",
+            f"band {number} uses PNG's row filters; planes are stored "
+            "without, so that indices can be read where they lie",
+        )
+    # The filter bytes are 0 and so is index 0: they need not be cut out.
+    if raw.translate(None, _bytes_within(tensor.palette_size, plane.index_bits)):
+        _refuse(
+            tensor,
+            "lens-index",
+            f"band {number} has an index beyond its palette of {tensor.palette_size} values",
+        )
+    row_bits = 8 * (stride - 1)
+    padding = row_bits - plane.width * plane.index_bits
+    if padding and raw[stride - 1 :: stride].translate(None, _bytes_ending_in_zeros(padding)):
+        _refuse(tensor, "lens-rest", f"band {number} has bits after the end of a row")
+    unused = padding + rest * plane.index_bits
+    last_row = int.from_bytes(raw[-(stride - 1) :], "big")
+    if last_row & ((1 << unused) - 1):
+        _refuse(tensor, "lens-rest", f"band {number} has pixels after the last index")
+
+
+@cache
+def _bytes_within(palette_size: int, index_bits: int) -> bytes:
+    """Bytes whose packed indices are all below `palette_size`."""
+    mask = (1 << index_bits) - 1
+    shifts = range(0, 8, index_bits)
+    return bytes(b for b in range(256) if all(b >> s & mask < palette_size for s in shifts))
+
+
+@cache
+def _bytes_ending_in_zeros(bits: int) -> bytes:
+    return bytes(range(0, 256, 1 << bits))
