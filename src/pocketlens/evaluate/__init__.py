@@ -1,1 +1,1 @@
-
+"""Accuracy: data sets, missing rates with their intervals, paired comparisons, receipts."""

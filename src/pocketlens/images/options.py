@@ -41,9 +41,8 @@ def from_options(
         recipe = replace(recipe, height=height, width=width)
     if channels is not None:
         order = _channels(channels.strip().lower())
-        recipe = _reordered(
-            recipe, order, mean_given=mean is not None, scale_given=scale is not None
-        )
+        kept = {"mean": mean is None, "scale": scale is None}
+        recipe = _reordered(recipe, order, kept=kept)
     if mean is not None:
         recipe = replace(recipe, mean=_numbers(mean, recipe, option="--mean"))
     if scale is not None:
