@@ -1,0 +1,1 @@
+"""Rewrites of a network that keep its results: one a file, put in order by simplify.py."""

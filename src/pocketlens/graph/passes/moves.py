@@ -1,0 +1,65 @@
+"""Nodes that only move numbers about: those that undo each other, or do nothing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pocketlens.graph.graph import Node
+from pocketlens.graph.passes.rewriting import Patch, View, changed
+
+
+def merge_reshapes(view: View, node: Node) -> Patch | None:
+    """reshape(reshape(x)) -> reshape(x)."""
+    if node.op != "reshape":
+        return None
+    before = view.maker(node.inputs[0])
+    if before is None or before.op != "reshape":
+        return None
+    return Patch((Node("reshape", node.name, before.inputs, node.output, node.attributes),))
+
+
+def merge_transposes(view: View, node: Node) -> Patch | None:
+    """transpose(transpose(x)) -> transpose(x)."""
+    if node.op != "transpose":
+        return None
+    before = view.maker(node.inputs[0])
+    if before is None or before.op != "transpose":
+        return None
+    first = cast("tuple[int, ...]", before.attributes["perm"])
+    second = cast("tuple[int, ...]", node.attributes["perm"])
+    new = changed(node, perm=tuple(first[axis] for axis in second))
+    return Patch((Node("transpose", node.name, before.inputs, node.output, new.attributes),))
+
+
+def transpose_to_reshape(view: View, node: Node) -> Patch | None:
+    """A transpose that only moves axes of length 1 keeps the order of the numbers: reshape(x)."""
+    if node.op != "transpose":
+        return None
+    shape = view.shapes[node.inputs[0]]
+    perm = cast("tuple[int, ...]", node.attributes["perm"])
+    moved = [axis for axis in perm if shape[axis] != 1]
+    if moved != sorted(moved) or perm == tuple(range(len(perm))):
+        return None
+    attributes = {"shape": view.shapes[node.output]}
+    return Patch((Node("reshape", node.name, node.inputs, node.output, attributes),))
+
+
+def skip_idle(view: View, node: Node) -> Patch | None:
+    """Read past reshapes, transposes and slices that change nothing."""
+    inputs = list(node.inputs)
+    for position, name in enumerate(inputs):
+        before = view.maker(name)
+        if before is not None and _is_idle(view, before):
+            inputs[position] = before.inputs[0]
+    if tuple(inputs) == node.inputs:
+        return None
+    return Patch((Node(node.op, node.name, tuple(inputs), node.output, node.attributes),))
+
+
+def _is_idle(view: View, node: Node) -> bool:
+    if node.op in ("reshape", "expand"):
+        return view.shapes[node.inputs[0]] == view.shapes[node.output]
+    if node.op == "transpose":
+        perm = cast("tuple[int, ...]", node.attributes["perm"])
+        return perm == tuple(range(len(perm)))
+    return node.op == "unary" and node.attributes["activation"] == "none"
