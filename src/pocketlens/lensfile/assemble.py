@@ -33,17 +33,16 @@ AnyRow = tuple[Any, ...]
 
 def assemble(rows: Rows) -> LensContents:
     """Put the contents together. Raises LensFileError 'lens-bad-row'."""
-    (name, inputs, outputs) = _only(rows, "lens")
+    name, handed_in, input_shape, handed_out, *provenance = _only(rows, "lens")
     tensors = _tensors(rows)
+    shapes = {handed_in: _shape("lens", 0, input_shape)}
     return LensContents(
         name=name,
-        graph=_graph(
-            rows, tensors, inputs=_names("lens", 0, inputs), outputs=_names("lens", 0, outputs)
-        ),
+        graph=Graph((handed_in,), (handed_out,), _nodes(rows, shapes, tensors), shapes),
         tensors=tensors,
         labels=_labels(rows),
         recipe=_recipe(_only(rows, "recipe")),
-        provenance=Provenance(*_only(rows, "provenance")),
+        provenance=Provenance(*provenance),
         receipts=tuple(_receipt(row) for row in _counted(rows, "receipts")),
     )
 
@@ -116,27 +115,22 @@ def _attributes(number: int, text: str) -> dict[str, AttributeValue]:
     return attributes
 
 
-def _graph(
-    rows: Rows,
-    tensors: tuple[TensorRecord, ...],
-    *,
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
-) -> Graph:
-    nodes = tuple(
-        Node(op, name, _names("nodes", number, read), made, _attributes(number, attributes))
-        for number, op, name, read, made, attributes in _counted(rows, "nodes")
-    )
-    shapes: dict[str, Shape] = {}
-    for number, name, shape in _counted(rows, "arrays"):
-        if name in shapes:
-            _bad("arrays", number, "names an array that stands there already")
-        shapes[name] = _shape("arrays", number, shape)
+def _nodes(
+    rows: Rows, shapes: dict[str, Shape], tensors: tuple[TensorRecord, ...]
+) -> tuple[Node, ...]:
+    """The nodes; the shapes of what they make and of the tensors are added to `shapes`."""
+    nodes = []
+    for number, op, name, inputs, output, shape, attributes in _counted(rows, "nodes"):
+        if output in shapes:
+            _bad("nodes", number, "makes an array that stands there already")
+        shapes[output] = _shape("nodes", number, shape)
+        read = _names("nodes", number, inputs)
+        nodes.append(Node(op, name, read, output, _attributes(number, attributes)))
     for number, tensor in enumerate(tensors):
         if tensor.name in shapes:
             _bad("tensors", number, "has the name of an array or of another tensor")
         shapes[tensor.name] = tensor.shape
-    return Graph(inputs, outputs, nodes, shapes)
+    return tuple(nodes)
 
 
 def _labels(rows: Rows) -> tuple[Label, ...]:

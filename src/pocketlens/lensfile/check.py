@@ -14,6 +14,7 @@ from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import check_graph
 from pocketlens.images.recipe import MAX_SIDE, Recipe, fault
 from pocketlens.labels.labels import Label
+from pocketlens.labels.labels import fault as fault_of_label
 from pocketlens.lensfile.assemble import MOST_PATH
 from pocketlens.lensfile.check_tensors import check_tensors
 from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
@@ -71,15 +72,15 @@ def _check_labels(labels: tuple[Label, ...], graph: Graph) -> None:
             f"(at most {MOST_CLASSES:,})"
         )
     for number, label in enumerate(labels):
-        check_word(f"The name of class {number}", label.name)
+        wrong = fault_of_label(label)
+        if wrong:
+            raise _label(f"Class {number} {wrong}")
         if label.wnid and not _WNID.fullmatch(label.wnid):
             raise _label(
                 f"Class {number} has the WordNet id {label.wnid!r:.40}; ids look like 'n02099601'"
             )
         if len(label.path) > MOST_PATH:
             raise _label(f"Class {number} has {len(label.path)} hypernyms; {MOST_PATH} fit")
-        for name in label.path:
-            check_word(f"A hypernym of class {number}", name)
 
 
 def _check_recipe(recipe: Recipe, graph: Graph) -> None:

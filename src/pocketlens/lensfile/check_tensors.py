@@ -44,7 +44,9 @@ def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> None:
         check_word("The reason of a tensor's fate", tensor.reason, empty=True)
         values += _check_shape(tensor, graph)
         if values > MOST_VALUES:
-            _refuse(tensor, "lens-too-large", f"it brings the weights above {MOST_VALUES:,}")
+            _refuse(
+                tensor, slug="lens-too-large", what=f"it brings the weights above {MOST_VALUES:,}"
+            )
         _check_error(tensor)
         if tensor.fate == "palette":
             _check_palette_tensor(tensor)
@@ -53,12 +55,12 @@ def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> None:
         else:
             _refuse(
                 tensor,
-                "lens-fate",
-                f"its fate is {quoted(tensor.fate)}; expected 'palette', 'half' or 'float'",
+                slug="lens-fate",
+                what=f"its fate is {quoted(tensor.fate)}; expected 'palette', 'half' or 'float'",
             )
 
 
-def _refuse(tensor: TensorRecord, slug: str, what: str) -> NoReturn:
+def _refuse(tensor: TensorRecord, *, slug: str, what: str) -> NoReturn:
     raise LensFileError(f"Tensor {quoted(tensor.name)} is wrong: {what}. {_AGAIN}", slug=slug)
 
 
@@ -68,40 +70,44 @@ def _check_shape(tensor: TensorRecord, graph: Graph) -> int:
     if len(shape) > MOST_AXES or not all(is_whole(size, 1, MOST_VALUES) for size in shape):
         _refuse(
             tensor,
-            "lens-shape",
-            f"its shape has {len(shape)} axes, or sizes below 1 or "
+            slug="lens-shape",
+            what=f"its shape has {len(shape)} axes, or sizes below 1 or "
             f"above {MOST_VALUES:,}; at most {MOST_AXES} axes fit",
         )
     if graph.shapes.get(tensor.name) != shape:
         _refuse(
             tensor,
-            "lens-shape",
-            f"it has shape {shape}; its graph reads {graph.shapes.get(tensor.name)}",
+            slug="lens-shape",
+            what=f"it has shape {shape}; its graph reads {graph.shapes.get(tensor.name)}",
         )
     return math.prod(shape)
 
 
 def _check_error(tensor: TensorRecord) -> None:
     if not is_real(tensor.error) or tensor.error < 0:
-        _refuse(tensor, "lens-fate", f"its error is {tensor.error!r:.40}; expected 0 or more")
+        _refuse(
+            tensor, slug="lens-fate", what=f"its error is {tensor.error!r:.40}; expected 0 or more"
+        )
 
 
 def _check_plain_tensor(tensor: TensorRecord) -> None:
     if tensor.plane is not None or tensor.palettes or tensor.palette_size or tensor.group_rows:
         _refuse(
-            tensor, "lens-fate", f"its fate is '{tensor.fate}', and yet it has a palette or a plane"
+            tensor,
+            slug="lens-fate",
+            what=f"its fate is '{tensor.fate}', and yet it has a palette or a plane",
         )
     value_bytes = _HALF_BYTES if tensor.fate == "half" else _FLOAT_BYTES
     expected = math.prod(tensor.shape) * value_bytes
     if len(tensor.values) != expected:
         _refuse(
             tensor,
-            "lens-values",
-            f"its values take {len(tensor.values):,} bytes; {expected:,} were expected",
+            slug="lens-values",
+            what=f"its values take {len(tensor.values):,} bytes; {expected:,} were expected",
         )
     finite = _halves_finite if tensor.fate == "half" else _floats_finite
     if not finite(tensor.values):
-        _refuse(tensor, "lens-values", "it has a value that is infinite or not a number")
+        _refuse(tensor, slug="lens-values", what="it has a value that is infinite or not a number")
 
 
 def _halves_finite(values: bytes) -> bool:
@@ -125,27 +131,27 @@ def _check_palette_tensor(tensor: TensorRecord) -> None:
     if plane is None or tensor.values or not tensor.shape:
         _refuse(
             tensor,
-            "lens-fate",
-            "its fate is 'palette', and yet it lacks a plane or an axis, or has values of its own",
+            slug="lens-fate",
+            what="its fate is 'palette', and yet it lacks a plane or an axis, or has values",
         )
     if plane.index_bits not in INDEX_BITS:
         _refuse(
             tensor,
-            "lens-plane",
-            f"it has indices of {plane.index_bits!r:.40} bits; expected 1, 2, 4 or 8",
+            slug="lens-plane",
+            what=f"it has indices of {plane.index_bits!r:.40} bits; expected 1, 2, 4 or 8",
         )
     if not is_whole(size, 1, min(MOST_PALETTE, 1 << plane.index_bits)):
         _refuse(
             tensor,
-            "lens-palette",
-            f"its palettes have {size!r:.40} values; "
+            slug="lens-palette",
+            what=f"its palettes have {size!r:.40} values; "
             f"{plane.index_bits} bits can tell {1 << plane.index_bits} apart",
         )
     if not is_whole(tensor.group_rows, 1, tensor.shape[0]):
         _refuse(
             tensor,
-            "lens-palette",
-            f"{tensor.group_rows!r:.40} outputs share a palette; it has {tensor.shape[0]}",
+            slug="lens-palette",
+            what=f"{tensor.group_rows!r:.40} outputs share a palette; it has {tensor.shape[0]}",
         )
     _check_palettes(tensor, -(-tensor.shape[0] // tensor.group_rows))
     _check_plane(tensor, plane)
@@ -157,15 +163,19 @@ def _check_palettes(tensor: TensorRecord, groups: int) -> None:
     if len(tensor.palettes) != expected:
         _refuse(
             tensor,
-            "lens-palette",
-            f"its palettes take {len(tensor.palettes):,} bytes; "
+            slug="lens-palette",
+            what=f"its palettes take {len(tensor.palettes):,} bytes; "
             f"{groups:,} palettes of {size} values take {expected:,}",
         )
     if not _halves_finite(tensor.palettes):
-        _refuse(tensor, "lens-palette", "a palette has a value that is infinite or not a number")
+        _refuse(
+            tensor,
+            slug="lens-palette",
+            what="a palette has a value that is infinite or not a number",
+        )
     for palette in struct.iter_unpack(f"<{size}e", tensor.palettes):
         if any(low > high for low, high in itertools.pairwise(palette)):
-            _refuse(tensor, "lens-palette", "a palette is not ascending")
+            _refuse(tensor, slug="lens-palette", what="a palette is not ascending")
 
 
 def _check_plane(tensor: TensorRecord, plane: Plane) -> None:
@@ -173,20 +183,20 @@ def _check_plane(tensor: TensorRecord, plane: Plane) -> None:
     if not is_whole(plane.width, 1, indices):
         _refuse(
             tensor,
-            "lens-plane",
-            f"its plane is {plane.width!r:.40} pixels wide, for {indices:,} indices",
+            slug="lens-plane",
+            what=f"its plane is {plane.width!r:.40} pixels wide, for {indices:,} indices",
         )
     rows = -(-indices // plane.width)
     heights = [band.rows for band in plane.bands]
     if not all(is_whole(height, 1, rows) for height in heights) or sum(heights) != rows:
         _refuse(
             tensor,
-            "lens-plane",
-            f"its bands have {sum(heights):,} rows together, or one "
+            slug="lens-plane",
+            what=f"its bands have {sum(heights):,} rows together, or one "
             f"has none; its plane has {rows:,}",
         )
     if any(height != heights[0] for height in heights[:-1]) or heights[-1] > heights[0]:
-        _refuse(tensor, "lens-plane", "its bands are not of equal height, the last aside")
+        _refuse(tensor, slug="lens-plane", what="its bands are not of equal height, the last aside")
     rest = rows * plane.width - indices
     for number, band in enumerate(plane.bands):
         last = number == len(heights) - 1
@@ -198,8 +208,8 @@ def _check_band(tensor: TensorRecord, plane: Plane, band: Band, *, number: int, 
     if len(band.png) > MOST_BAND_BYTES:
         _refuse(
             tensor,
-            "lens-band",
-            f"band {number} has {len(band.png):,} bytes; at most {MOST_BAND_BYTES:,} fit",
+            slug="lens-band",
+            what=f"band {number} has {len(band.png):,} bytes; at most {MOST_BAND_BYTES:,} fit",
         )
     stride = scanline_bytes(plane.width, plane.index_bits)
     try:
@@ -208,8 +218,8 @@ def _check_band(tensor: TensorRecord, plane: Plane, band: Band, *, number: int, 
         if header != expected:
             _refuse(
                 tensor,
-                "lens-band",
-                f"band {number} is a picture of (width, height, bits) "
+                slug="lens-band",
+                what=f"band {number} is a picture of (width, height, bits) "
                 f"{header}; expected {expected}",
             )
         raw = inflate_band(band.png, max_bytes=band.rows * stride)
@@ -229,25 +239,25 @@ def _check_pixels(
     if any(raw[::stride]):
         _refuse(
             tensor,
-            "lens-band",
-            f"band {number} uses PNG's row filters; planes are stored "
+            slug="lens-band",
+            what=f"band {number} uses PNG's row filters; planes are stored "
             "without, so that indices can be read where they lie",
         )
     # The filter bytes are 0 and so is index 0: they need not be cut out.
     if raw.translate(None, _bytes_within(tensor.palette_size, plane.index_bits)):
         _refuse(
             tensor,
-            "lens-index",
-            f"band {number} has an index beyond its palette of {tensor.palette_size} values",
+            slug="lens-index",
+            what=f"band {number} has an index beyond its palette of {tensor.palette_size} values",
         )
     row_bits = 8 * (stride - 1)
     padding = row_bits - plane.width * plane.index_bits
     if padding and raw[stride - 1 :: stride].translate(None, _bytes_ending_in_zeros(padding)):
-        _refuse(tensor, "lens-rest", f"band {number} has bits after the end of a row")
+        _refuse(tensor, slug="lens-rest", what=f"band {number} has bits after the end of a row")
     unused = padding + rest * plane.index_bits
     last_row = int.from_bytes(raw[-(stride - 1) :], "big")
     if last_row & ((1 << unused) - 1):
-        _refuse(tensor, "lens-rest", f"band {number} has pixels after the last index")
+        _refuse(tensor, slug="lens-rest", what=f"band {number} has pixels after the last index")
 
 
 @cache

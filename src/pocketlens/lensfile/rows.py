@@ -20,25 +20,12 @@ PART_BYTES = MOST_BAND_BYTES
 def to_rows(contents: LensContents) -> Rows:
     """The rows of every table but `seals`. The contents have been checked."""
     labels, branches = _labels(contents.labels)
-    provenance = contents.provenance
     return {
-        "lens": [
-            (contents.name, _json(contents.graph.inputs), _json(contents.graph.outputs)),
-        ],
-        "provenance": [
-            (
-                provenance.source_name,
-                provenance.source_sha256,
-                provenance.licence,
-                provenance.made_by,
-                provenance.settings,
-            )
-        ],
+        "lens": [_lens(contents)],
         "recipe": [_recipe(contents.recipe)],
         "labels": labels,
         "branches": branches,
-        "arrays": _numbered(_arrays(contents.graph)),
-        "nodes": _numbered(map(_node, contents.graph.nodes)),
+        "nodes": _numbered(_node(node, contents.graph) for node in contents.graph.nodes),
         "tensors": _numbered(map(_tensor, contents.tensors)),
         "planes": _numbered(_planes(contents.tensors)),
         "numbers": _numbered(_numbers(contents.tensors)),
@@ -61,6 +48,21 @@ def _real(value: float) -> float:
 
 def _real_or_none(value: float | None) -> float | None:
     return None if value is None else _real(value)
+
+
+def _lens(contents: LensContents) -> Row:
+    graph, provenance = contents.graph, contents.provenance
+    return (
+        contents.name,
+        graph.inputs[0],
+        _json(graph.shapes[graph.inputs[0]]),
+        graph.outputs[0],
+        provenance.source_name,
+        provenance.source_sha256,
+        provenance.licence,
+        provenance.made_by,
+        provenance.settings,
+    )
 
 
 def _recipe(recipe: Recipe) -> Row:
@@ -95,14 +97,10 @@ def _labels(labels: tuple[Label, ...]) -> tuple[list[Row], list[Row]]:
     return label_rows, branch_rows
 
 
-def _arrays(graph: Graph) -> Iterator[Row]:
-    for name in (*graph.inputs, *(node.output for node in graph.nodes)):
-        yield name, _json(graph.shapes[name])
-
-
-def _node(node: Node) -> Row:
+def _node(node: Node, graph: Graph) -> Row:
     attributes = {each.name: node.attributes[each.name] for each in OPS[node.op].attributes}
-    return node.op, node.name, _json(node.inputs), node.output, _json(attributes)
+    shape = graph.shapes[node.output]
+    return node.op, node.name, _json(node.inputs), node.output, _json(shape), _json(attributes)
 
 
 def _tensor(tensor: TensorRecord) -> Row:

@@ -22,20 +22,17 @@ APPLICATION_ID = 0x4C454E53
 """PRAGMA application_id: "LENS" in ASCII. Tells a lens from any other SQLite database."""
 
 SCHEMA = """
--- The lens itself. One row.
+-- The lens itself and where it comes from. One row; empty texts where something is not known.
 CREATE TABLE lens (
     name TEXT NOT NULL,          -- of the network, for people
-    inputs TEXT NOT NULL,        -- names of the arrays handed in, JSON list
-    outputs TEXT NOT NULL        -- names of the arrays handed out, JSON list
-);
-
--- Where the lens comes from. One row; empty texts where it is not known.
-CREATE TABLE provenance (
+    input TEXT NOT NULL,         -- name of the array that is handed in
+    input_shape TEXT NOT NULL,   -- [1, channels, height, width], JSON list
+    output TEXT NOT NULL,        -- name of the array that is handed out: the scores
     source_name TEXT NOT NULL,   -- file name of the original model, without folder
     source_sha256 TEXT NOT NULL, -- SHA-256 of the original's bytes, hex
     licence TEXT NOT NULL,       -- SPDX name or text of the licence
     made_by TEXT NOT NULL,       -- program and version
-    settings TEXT NOT NULL       -- of the compression, JSON
+    settings TEXT NOT NULL       -- of the compression, JSON object
 );
 
 -- How a photo becomes the input: resize, crop, order channels, (pixel - mean) / scale. One row.
@@ -66,13 +63,6 @@ CREATE TABLE branches (
     name TEXT NOT NULL           -- for people
 );
 
--- Arrays that flow: the inputs, then what each node makes.
-CREATE TABLE arrays (
-    number INTEGER PRIMARY KEY,  -- from 0
-    name TEXT NOT NULL,          -- as nodes call it
-    shape TEXT NOT NULL          -- sizes of its axes for one photo, JSON list
-);
-
 -- Operators at work, in running order.
 CREATE TABLE nodes (
     number INTEGER PRIMARY KEY,  -- from 0
@@ -80,6 +70,7 @@ CREATE TABLE nodes (
     name TEXT NOT NULL,          -- for people, from the original model
     inputs TEXT NOT NULL,        -- names of arrays and tensors, "" where one is absent, JSON list
     output TEXT NOT NULL,        -- name of the array that it makes
+    shape TEXT NOT NULL,         -- sizes of that array's axes for one photo, JSON list
     attributes TEXT NOT NULL     -- every attribute of the operator, JSON object
 );
 
