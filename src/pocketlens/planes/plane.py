@@ -36,3 +36,8 @@ class Plane:
     width: int
     index_bits: int
     bands: tuple[Band, ...]
+
+
+def index_bits_for(palette_size: int) -> int:
+    """Bits of the smallest container that holds indices below `palette_size` (1 to 256)."""
+    return next(bits for bits in INDEX_BITS if palette_size <= 1 << bits)
