@@ -1,0 +1,4 @@
+"""ONNX's own conformance cases, run on every engine.
+
+`python -m tests.conformance.report` prints the figures.
+"""

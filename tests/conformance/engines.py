@@ -1,0 +1,56 @@
+"""The engines that tests run on, side by side: the reference, and the core on every target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.engine.reference import ReferenceEngine
+from pocketlens.graph.graph import Network
+from pocketlens.images.recipe import Recipe
+from pocketlens.lensfile.contents import LensContents, TensorRecord
+
+Array = NDArray[np.float32]
+Run = Callable[[LensContents, Sequence[Array]], list[Array]]
+
+RECIPE = Recipe(
+    resize="none",
+    resize_height=1,
+    resize_width=1,
+    filter="bilinear",
+    height=1,
+    width=1,
+    channels="gray",
+    mean=(0.0,),
+    scale=(1.0,),
+)
+"""Of no consequence here: engines are handed arrays."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """name: for people; run: contents and inputs in the graph's order to outputs in its order."""
+
+    name: str
+    run: Run
+
+
+def float_contents(network: Network) -> LensContents:
+    """A lens that keeps every tensor in float."""
+    records = tuple(
+        TensorRecord(name, values.shape, "float", "a test", values=values.astype("<f4").tobytes())
+        for name, values in network.tensors.items()
+    )
+    return LensContents("test", network.graph, records, (), RECIPE)
+
+
+def _reference(contents: LensContents, inputs: Sequence[Array]) -> list[Array]:
+    return ReferenceEngine(contents).run(inputs)
+
+
+REFERENCE = Engine("reference", _reference)
+CORES: tuple[Engine, ...] = ()
+ENGINES = (REFERENCE, *CORES)

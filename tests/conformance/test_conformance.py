@@ -1,0 +1,31 @@
+"""Every ONNX node case in scope gives ONNX's own answer, on every engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from pocketlens.importers.onnx.reader import lower_model
+
+from .cases import Case, load_cases
+from .engines import ENGINES, Engine, float_contents
+from .scope import OPERATORS
+
+RUNNABLE = [case for case in load_cases() if not case.out]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@pytest.mark.parametrize("case", RUNNABLE, ids=lambda case: case.name)
+def test_case(case: Case, engine: Engine) -> None:
+    network = lower_model(case.model)
+    inputs = [case.inputs[name] for name in network.graph.inputs]
+    actual = engine.run(float_contents(network), inputs)[0]
+    assert actual.shape == case.expected.shape
+    np.testing.assert_allclose(actual, case.expected, rtol=case.rtol, atol=case.atol)
+
+
+def test_hundreds_of_cases_run_and_every_operator_has_one() -> None:
+    assert len(RUNNABLE) > 250
+    assert OPERATORS - {case.operator for case in RUNNABLE} == set()
