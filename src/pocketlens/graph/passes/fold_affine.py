@@ -42,7 +42,7 @@ def fold_affine(view: View, node: Node) -> Patch | None:
 def _scale_and_shift(
     kind: str, position: int, constant: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """out = scale x + shift for one elementwise node; x stands at `position`."""
+    """Scale and shift of out = scale x + shift for one elementwise node; x stands at `position`."""
     c = constant.astype(np.float64)
     one, zero = np.ones_like(c), np.zeros_like(c)
     if kind == "mul":

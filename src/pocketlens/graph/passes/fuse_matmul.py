@@ -25,7 +25,7 @@ def transpose_into_matmul(view: View, node: Node) -> Patch | None:
 
 
 def scale_into_matmul(view: View, node: Node) -> Patch | None:
-    """mul or div of a matmul's result, or of one of its sides, by one number -> its scale."""
+    """A mul or div of a matmul's result, or of one of its sides, by one number -> its scale."""
     if node.op == "binary" and not fused(node):
         scaled = _scaled(view, node)
         maker = None if scaled is None else view.only_maker(scaled[0], "matmul")

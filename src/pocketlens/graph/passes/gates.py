@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
-from pocketlens.graph.graph import Node
+from pocketlens.graph.graph import AttributeValue, Node
 from pocketlens.graph.passes.rewriting import Patch, View, fused
 
 SIXTH = 1.0 / 6.0
 
 
 def silu(view: View, node: Node) -> Patch | None:
-    """mul(x, sigmoid(x)) -> silu(x)."""
+    """Silu: mul(x, sigmoid(x))."""
     for x, gate in _factors(node):
         maker = view.maker(gate)
         if _is_unary(maker, "sigmoid") and maker is not None and maker.inputs[0] == x:
@@ -20,14 +20,14 @@ def silu(view: View, node: Node) -> Patch | None:
 
 
 def hard_sigmoid(view: View, node: Node) -> Patch | None:
-    """clip(x + 3, 0, 6) / 6 -> hard_sigmoid(x, 1/6, 1/2), with mul by 1/6 too."""
+    """Hard sigmoid 1/6 x + 1/2: clip(x + 3, 0, 6) divided by 6, or times 1/6."""
     found = _sixth_of(view, node)
     shifted = None if found is None else _ramp(view, found)
     return None if shifted is None else _unary(node, shifted, "hard_sigmoid", SIXTH, 0.5)
 
 
 def hard_swish(view: View, node: Node) -> Patch | None:
-    """mul(x, hard_sigmoid(x)), or x clip(x + 3, 0, 6) / 6 in another order -> hard_swish(x)."""
+    """Hard swish: mul(x, hard_sigmoid(x)), or (x clip(x + 3, 0, 6)) / 6."""
     for x, gate in _factors(node):
         maker = view.maker(gate)
         if _is_unary(maker, "hard_sigmoid") and maker is not None and maker.inputs[0] == x:
@@ -86,5 +86,5 @@ def _ramp(view: View, name: str) -> str | None:
 
 
 def _unary(node: Node, x: str, kind: str, alpha: float = 0.0, beta: float = 0.0) -> Patch:
-    attributes = {"activation": kind, "alpha": alpha, "beta": beta}
+    attributes: dict[str, AttributeValue] = {"activation": kind, "alpha": alpha, "beta": beta}
     return Patch((Node("unary", node.name, (x,), node.output, attributes),))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 
-from pocketlens.graph.graph import Node
+from pocketlens.graph.graph import AttributeValue, Node
 from pocketlens.graph.passes.rewriting import Patch, View, fused
 
 _NEAR = 1e-6
 
 
 def gelu(view: View, node: Node) -> Patch | None:
-    """A product of x, 1/2 and 1 + erf(x / sqrt 2) -> gelu(x)."""
+    """Gelu: the product of x, 1/2 and 1 + erf(x / sqrt 2)."""
     factors = _factors(view, node)
     if factors is None:
         return None
@@ -28,7 +28,11 @@ def gelu(view: View, node: Node) -> Patch | None:
         return None
     for x, gate in (rest, rest[::-1]):
         if _one_plus_erf(view, gate) == x:
-            attributes = {"activation": "gelu", "alpha": 0.0, "beta": 0.0}
+            attributes: dict[str, AttributeValue] = {
+                "activation": "gelu",
+                "alpha": 0.0,
+                "beta": 0.0,
+            }
             return Patch((Node("unary", node.name, (x,), node.output, attributes),))
     return None
 

@@ -15,7 +15,7 @@ from pocketlens.graph.passes.rewriting import Patch, View, fused
 
 
 def layer_norm(view: View, node: Node) -> Patch | None:
-    """div(d, sqrt(mean(d d) + epsilon)) with d = x - mean(x) -> layer_norm(x)."""
+    """Layer norm: div(d, sqrt(mean(d d) + epsilon)) with d = x - mean(x)."""
     if _kind(node) != "div":
         return None
     centred = view.maker(node.inputs[0])

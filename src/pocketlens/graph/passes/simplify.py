@@ -33,6 +33,6 @@ def simplify(network: Network) -> Network:
     """Apply every rewrite until none applies, stage by stage; sweep away what nobody reads."""
     view = View(network)
     for stage in STAGES:
-        while any([view.run(rule) for rule in stage]):
+        while sum(view.run(rule) for rule in stage):
             pass
     return view.network()

@@ -16,24 +16,26 @@ import onnx
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
+from pocketlens.importers.onnx.values import words
+
 MAX_ELEMENTS = 2**28
 """Elements that one folded node may make; the largest weight of VGG has 1.03e8."""
 MAX_TOTAL_ELEMENTS = 2**30
 """Elements that all folded nodes of a model may make together."""
 
-_NOT_LARGER = frozenset(
+_NOT_LARGER = words(
     "Abs Acos Asin Atan BitwiseNot Cast CastLike Ceil Clip Cos CumSum DequantizeLinear Elu Erf Exp "
     "Flatten Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log LogSoftmax Neg "
     "Not QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin "
     "ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Selu "
     "Sigmoid Sign Sin Slice Softmax Softplus Softsign Split Sqrt Squeeze Tan Tanh Transpose Trilu "
-    "Unsqueeze".split()
+    "Unsqueeze"
 )
 """Operators whose outputs together hold no more elements than their largest input."""
 
-_BROADCASTING = frozenset(
+_BROADCASTING = words(
     "Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less "
-    "LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor".split()
+    "LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor"
 )
 
 Constants = Sequence[NDArray[Any] | None]

@@ -10,22 +10,22 @@ import onnx
 from numpy.typing import NDArray
 
 from pocketlens.base.errors import ModelError
-from pocketlens.graph.graph import Network, Shape
+from pocketlens.graph.graph import AttributeValue, Network, Shape
 from pocketlens.graph.shapes import check_shape
 from pocketlens.importers.onnx import ops as ops  # fills the registry
 from pocketlens.importers.onnx.builder import Builder, check_finite
 from pocketlens.importers.onnx.folding import Folder
 from pocketlens.importers.onnx.registry import TABLE, Entry, why_unsupported
 from pocketlens.importers.onnx.site import Site
-from pocketlens.importers.onnx.values import Array, Constant, Value, is_float
+from pocketlens.importers.onnx.values import Array, Constant, Value, is_float, words
 
 OLDEST_OPSET = 7
 """Before it, broadcasting was an attribute and had other rules."""
 
 # Operators that only move numbers about (or make floats of them) may see whole numbers.
-_TAKE_INTEGERS = frozenset(
+_TAKE_INTEGERS = words(
     "Cast Concat DepthToSpace Dropout Expand Flatten Gather Identity Reshape Slice SpaceToDepth "
-    "Split Squeeze Transpose Unsqueeze".split()
+    "Split Squeeze Transpose Unsqueeze"
 )
 
 
@@ -177,7 +177,7 @@ class _Lowering:
         if self._builder.is_made(array):
             return array
         # An input or a constant handed out as it is: outputs are always made by a node.
-        attributes = {"activation": "none", "alpha": 0.0, "beta": 0.0}
+        attributes: dict[str, AttributeValue] = {"activation": "none", "alpha": 0.0, "beta": 0.0}
         return self._builder.emit("unary", [array], attributes, name=name, output=name)
 
     def _refuse(

@@ -41,3 +41,8 @@ def is_float(values: NDArray[Any]) -> bool:
         np.issubdtype(values.dtype, np.floating)
         or values.dtype.name.startswith(("bfloat", "float"))
     )
+
+
+def words(text: str) -> frozenset[str]:
+    """A set of names, from names with spaces between."""
+    return frozenset(text.split())

@@ -29,21 +29,25 @@ _PLAIN = {
 
 @lowers(*_PLAIN, inputs=(1, 1))
 def plain(site: Site) -> Array:
+    """Functions without parameters, the same by another name."""
     return unary(site, site.array(0), _PLAIN[site.op])
 
 
 @lowers("LeakyRelu", inputs=(1, 1))
 def leaky_relu(site: Site) -> Array:
+    """Alpha x below 0."""
     return unary(site, site.array(0), "leaky_relu", site.float_of("alpha", 0.01))
 
 
 @lowers("Elu", inputs=(1, 1))
 def elu(site: Site) -> Array:
+    """Alpha (exp(x) - 1) below 0."""
     return unary(site, site.array(0), "elu", site.float_of("alpha", 1.0))
 
 
 @lowers("Selu", inputs=(1, 1))
 def selu(site: Site) -> Array:
+    """An elu times gamma."""
     gamma = site.float_of("gamma", 1.05070102214813232421875)
     x = unary(site, site.array(0), "elu", site.float_of("alpha", 1.67326319217681884765625))
     return binary(site, "mul", x, site.scalar(gamma, "gamma"))
@@ -51,7 +55,7 @@ def selu(site: Site) -> Array:
 
 @lowers("Celu", inputs=(1, 1))
 def celu(site: Site) -> Array:
-    """max(0, x) + min(0, a (exp(x / a) - 1)): elu of x / a, times a, for a > 0."""
+    """Celu is max(0, x) + min(0, a (exp(x / a) - 1)): elu of x / a, times a, for a > 0."""
     alpha = site.float_of("alpha", 1.0)
     if alpha <= 0:
         raise site.refuse(f"alpha is {alpha}, expected a number above 0")
@@ -62,6 +66,7 @@ def celu(site: Site) -> Array:
 
 @lowers("HardSigmoid", inputs=(1, 1))
 def hard_sigmoid(site: Site) -> Array:
+    """Alpha x + beta, between 0 and 1."""
     return unary(
         site, site.array(0), "hard_sigmoid", site.float_of("alpha", 0.2), site.float_of("beta", 0.5)
     )
@@ -69,6 +74,7 @@ def hard_sigmoid(site: Site) -> Array:
 
 @lowers("Gelu", inputs=(1, 1))
 def gelu(site: Site) -> Array:
+    """Exact, or by tanh."""
     kinds = {"none": "gelu", "tanh": "gelu_tanh"}
     approximate = site.text_of("approximate", "none")
     if approximate not in kinds:
@@ -78,7 +84,7 @@ def gelu(site: Site) -> Array:
 
 @lowers("Swish", inputs=(1, 1))
 def swish(site: Site) -> Array:
-    """x sigmoid(alpha x)."""
+    """Swish is x sigmoid(alpha x), silu with alpha 1."""
     alpha, x = site.float_of("alpha", 1.0), site.array(0)
     if alpha == 1.0:
         return unary(site, x, "silu")
@@ -88,14 +94,14 @@ def swish(site: Site) -> Array:
 
 @lowers("Mish", inputs=(1, 1))
 def mish(site: Site) -> Array:
-    """x tanh(softplus(x))."""
+    """Mish is x tanh(softplus(x))."""
     x = site.array(0)
     return binary(site, "mul", x, unary(site, unary(site, x, "softplus"), "tanh"))
 
 
 @lowers("Softsign", inputs=(1, 1))
 def softsign(site: Site) -> Array:
-    """x / (1 + |x|)."""
+    """Softsign is x / (1 + |x|)."""
     x = site.array(0)
     below = binary(site, "add", unary(site, x, "abs"), site.scalar(1.0, "one"))
     return binary(site, "div", x, below)

@@ -11,6 +11,7 @@ from pocketlens.importers.onnx.windows import window
 
 @lowers("Conv", inputs=(2, 3))
 def conv(site: Site) -> Array:
+    """Weights and bias have to be constant."""
     x, weights = site.array(0), site.constant(1, "weights")
     rank = len(x.shape)
     if rank not in (3, 4) or weights.ndim != rank:

@@ -17,11 +17,13 @@ _MANY = {"Max": "max", "Min": "min", "Sum": "add", "Mean": "add"}
 
 @lowers(*_TWO, inputs=(2, 2))
 def two(site: Site) -> Array:
+    """Two operands."""
     return binary(site, _TWO[site.op], site.array(0), site.array(1))
 
 
 @lowers(*_MANY, inputs=(1, 1 << 16))
 def many(site: Site) -> Array:
+    """Any number of operands, one after the other."""
     arrays = [site.array(position) for position in range(len(site.inputs))]
     total = functools.reduce(lambda a, b: binary(site, _MANY[site.op], a, b), arrays)
     if site.op == "Mean" and len(arrays) > 1:

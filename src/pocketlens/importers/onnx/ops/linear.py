@@ -12,7 +12,7 @@ from pocketlens.importers.onnx.values import Array
 
 @lowers("Gemm", inputs=(2, 3))
 def gemm(site: Site) -> Array:
-    """alpha a' b' + beta c, with a' and b' transposed on demand."""
+    """Gemm is alpha a' b' + beta c, with a' and b' transposed on demand."""
     a = site.array(0)
     if len(a.shape) != 2:
         raise site.refuse(f"its input has shape {a.shape}, expected two axes", slug="onnx-invalid")
@@ -40,7 +40,7 @@ def _gemm_with_weights(site: Site, a: Array) -> Array:
 
 
 def _gemm_bias(site: Site, outputs: int) -> Array | None:
-    """c as the bias of a linear, where it is constant and the same for every row."""
+    """Input c as the bias of a linear, where it is constant and the same for every row."""
     if not site.is_constant(2):
         return None
     c, beta = site.constant(2, "bias"), site.float_of("beta", 1.0)

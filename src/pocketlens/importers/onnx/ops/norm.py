@@ -15,7 +15,7 @@ from pocketlens.importers.onnx.values import Array
 
 @lowers("BatchNormalization", inputs=(5, 5))
 def batch_norm(site: Site) -> Array:
-    """(x - mean) / sqrt(variance + epsilon) scale + bias, one number a channel."""
+    """Batch norm is (x - mean) / sqrt(variance + epsilon) scale + bias, one number a channel."""
     if site.int_of("training_mode", 0) or (site.opset < 9 and not site.int_of("spatial", 1)):
         raise site.refuse("it is in training mode; export the model for inference")
     x = site.array(0)
@@ -33,6 +33,7 @@ def batch_norm(site: Site) -> Array:
 
 @lowers("InstanceNormalization", inputs=(3, 3))
 def instance_norm(site: Site) -> Array:
+    """Every channel is a group of its own."""
     x = site.array(0)
     channels = _channels(site, x)
     out = _normalized_groups(site, x, channels)
@@ -61,6 +62,7 @@ def group_norm(site: Site) -> Array:
 
 @lowers("LayerNormalization", inputs=(2, 3))
 def layer_norm(site: Site) -> Array:
+    """Over the axes from `axis` on."""
     x = site.array(0)
     axis = axis_of(site, site.int_of("axis", -1), len(x.shape))
     scale, bias = (
@@ -73,7 +75,7 @@ def layer_norm(site: Site) -> Array:
 
 @lowers("RMSNormalization", inputs=(2, 2))
 def rms_norm(site: Site) -> Array:
-    """x / sqrt(mean of squares + epsilon) scale."""
+    """RMS norm is x / sqrt(mean of squares + epsilon) scale."""
     x = site.array(0)
     rank = len(x.shape)
     axes = tuple(range(axis_of(site, site.int_of("axis", -1), rank), rank))
@@ -85,6 +87,7 @@ def rms_norm(site: Site) -> Array:
 
 @lowers("LRN", inputs=(1, 1))
 def lrn(site: Site) -> Array:
+    """Across channels, as in the AlexNet paper."""
     return site.emit(
         "lrn",
         site.array(0),
@@ -129,7 +132,7 @@ def _normalized_groups(site: Site, x: Array, groups: int) -> Array:
 
 
 def _scale_and_shift(site: Site, x: Array, scale: NDArray[Any], shift: NDArray[Any]) -> Array:
-    """x scale + shift, one number of each a channel."""
+    """Emit x scale + shift, one number of each a channel."""
     aligned = (-1, *(1,) * (len(x.shape) - 2))
     factor = site.tensor(scale.reshape(aligned), f"{site.name.strip('/')}.scale")
     offset = site.tensor(shift.reshape(aligned), f"{site.name.strip('/')}.shift")

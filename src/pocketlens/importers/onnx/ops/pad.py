@@ -12,6 +12,7 @@ from pocketlens.importers.onnx.values import Array
 
 @lowers("Pad", inputs=(1, 4))
 def pad(site: Site) -> Array:
+    """Crop where pads are negative, then pad."""
     x, mode = site.array(0), site.text_of("mode", "constant")
     if mode not in ("constant", "reflect", "edge"):
         raise site.refuse(f"it pads with mode '{mode}'")

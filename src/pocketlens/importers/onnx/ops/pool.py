@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pocketlens.graph.graph import AttributeValue
 from pocketlens.importers.onnx.registry import lowers
 from pocketlens.importers.onnx.site import Site
 from pocketlens.importers.onnx.steps import reduce, reshape
@@ -11,6 +12,7 @@ from pocketlens.importers.onnx.windows import window
 
 @lowers("MaxPool", "AveragePool", inputs=(1, 1))
 def pool(site: Site) -> Array:
+    """Windows over a picture, or over a row."""
     x = site.array(0)
     rank = len(x.shape)
     if rank not in (3, 4):
@@ -19,7 +21,7 @@ def pool(site: Site) -> Array:
     sizes = window(site, x.shape[2:], kernel=site.ints_of("kernel_shape") or (), ceil=bool(ceil))
     if rank == 3:
         x = reshape(site, x, (*x.shape[:2], 1, x.shape[2]))
-    shared = {
+    shared: dict[str, AttributeValue] = {
         "kernel": sizes.kernel,
         "strides": sizes.strides,
         "pads": sizes.pads,
@@ -36,6 +38,7 @@ def pool(site: Site) -> Array:
 
 @lowers("GlobalAveragePool", "GlobalMaxPool", inputs=(1, 1))
 def global_pool(site: Site) -> Array:
+    """One number a channel."""
     x = site.array(0)
     kind = "mean" if site.op == "GlobalAveragePool" else "max"
     return reduce(site, x, kind, tuple(range(2, len(x.shape))), keepdims=True)

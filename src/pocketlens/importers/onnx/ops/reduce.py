@@ -21,6 +21,7 @@ _KINDS = {
 
 @lowers(*_KINDS, inputs=(1, 2))
 def reduction(site: Site) -> Array:
+    """Norms and sums of squares are sums of something."""
     x = site.array(0)
     axes = _axes(site, len(x.shape))
     if site.op == "ReduceL1":

@@ -23,6 +23,7 @@ class _Manner:
 
 @lowers("Upsample", inputs=(1, 2))
 def upsample(site: Site) -> Array:
+    """The older Resize: asymmetric coordinates, rounded down."""
     x = site.array(0)
     scales = site.floats_of("scales") if site.opset < 9 else _scales(site, 1)
     return _resized(site, x, scales or (), None, _Manner(_mode(site), "asymmetric", "floor"))

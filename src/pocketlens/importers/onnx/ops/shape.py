@@ -21,11 +21,13 @@ _FLOATS = frozenset(
 
 @lowers("Identity", inputs=(1, 1))
 def identity(site: Site) -> Value:
+    """Nothing is emitted."""
     return site.array(0)
 
 
 @lowers("Dropout", inputs=(1, 3))
 def dropout(site: Site) -> Value:
+    """Nothing is emitted: dropout works in training only."""
     if site.has(2) and bool(site.constant(2, "training mode").any()):
         raise site.refuse("it is in training mode; export the model for inference")
     return site.array(0)
@@ -56,6 +58,7 @@ def reshape_(site: Site) -> Array:
 
 @lowers("Flatten", inputs=(1, 1))
 def flatten(site: Site) -> Array:
+    """Two axes: all before `axis`, all from it on."""
     x = site.array(0)
     rank, axis = len(x.shape), site.int_of("axis", 1)
     axis = axis if axis == rank else axis_of(site, axis, rank)
@@ -64,6 +67,7 @@ def flatten(site: Site) -> Array:
 
 @lowers("Squeeze", inputs=(1, 2))
 def squeeze(site: Site) -> Array:
+    """Drop axes of length 1."""
     x = site.array(0)
     rank = len(x.shape)
     axes = site.whole(1, "axes") if site.has(1) else site.ints_of("axes")
@@ -80,6 +84,7 @@ def squeeze(site: Site) -> Array:
 
 @lowers("Unsqueeze", inputs=(1, 2))
 def unsqueeze(site: Site) -> Array:
+    """Add axes of length 1."""
     x = site.array(0)
     axes = (site.whole(1, "axes") if site.has(1) else site.ints_of("axes")) or ()
     rank = len(x.shape) + len(axes)
@@ -92,6 +97,7 @@ def unsqueeze(site: Site) -> Array:
 
 @lowers("Transpose", inputs=(1, 1))
 def transpose_(site: Site) -> Array:
+    """Without perm the axes are reversed."""
     x = site.array(0)
     perm = site.ints_of("perm") or tuple(reversed(range(len(x.shape))))
     return transpose(site, x, perm)
@@ -110,6 +116,7 @@ def expand(site: Site) -> Array:
 
 @lowers("Tile", inputs=(2, 2))
 def tile(site: Site) -> Array:
+    """Repetition is concatenation."""
     x, repeats = site.array(0), site.whole(1, "repeats")
     if len(repeats) != len(x.shape) or any(not 1 <= count <= 1024 for count in repeats):
         raise site.refuse(f"it repeats an array of shape {x.shape} by {repeats}")

@@ -13,6 +13,7 @@ MAX_PIECES = 256
 
 @lowers("Concat", inputs=(1, 1 << 16))
 def concat_(site: Site) -> Array:
+    """Constants among the parts become tensors."""
     parts = [site.array(position) for position in range(len(site.inputs))]
     return concat(site, parts, axis_of(site, site.int_of("axis", 1), len(parts[0].shape)))
 
@@ -59,6 +60,7 @@ def _open_end(end: int, step: int) -> int | None:
 
 @lowers("Split", inputs=(1, 2))
 def split(site: Site) -> list[Array]:
+    """Every part is a slice."""
     x = site.array(0)
     axis = axis_of(site, site.int_of("axis", 0), len(x.shape))
     sizes = site.whole(1, "split") if site.has(1) else site.ints_of("split")

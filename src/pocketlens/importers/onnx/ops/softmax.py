@@ -10,6 +10,7 @@ from pocketlens.importers.onnx.values import Array
 
 @lowers("Softmax", "LogSoftmax", inputs=(1, 1))
 def softmax(site: Site) -> Array:
+    """A softmax over one axis."""
     x, log = site.array(0), int(site.op == "LogSoftmax")
     rank = len(x.shape)
     if site.opset >= 13:
