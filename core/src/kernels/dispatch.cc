@@ -13,6 +13,13 @@ struct Tables {
 
 Tables list_tables() {
   Tables tables = {};
+#if defined(__x86_64__)
+  if (cpu_runs_avx512()) tables.table[tables.count++] = &kAvx512Table;
+  if (cpu_runs_avx2()) tables.table[tables.count++] = &kAvx2Table;
+  tables.table[tables.count++] = &kSse2Table;
+#elif defined(__aarch64__)
+  tables.table[tables.count++] = &kNeonTable;
+#endif
   tables.table[tables.count++] = &kScalarTable;
   return tables;
 }

@@ -20,9 +20,10 @@ double sigmoid(double x) {
   return e / (1 + e);
 }
 
+// (1 + tanh(u)) / 2 = sigmoid(2 u), without cancellation.
 double gelu_tanh(double x) {
   const double root = 0.79788456080286535588;  // sqrt(2 / pi)
-  return x / 2 * (1 + tanh(root * (x + 0.044715 * x * x * x)));
+  return x * sigmoid(2 * root * (x + 0.044715 * x * x * x));
 }
 
 }  // namespace

@@ -6,6 +6,11 @@
 
 namespace pocketlens {
 
+#if defined(__x86_64__)
+extern const KernelTable kAvx512Table, kAvx2Table, kSse2Table;
+#elif defined(__aarch64__)
+extern const KernelTable kNeonTable;
+#endif
 extern const KernelTable kScalarTable;
 
 }  // namespace pocketlens

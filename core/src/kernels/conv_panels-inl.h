@@ -1,0 +1,141 @@
+// The weights of a conv2d, block by block of panels, as the micro-kernel wants them in scratch:
+// [k][panels * 16].
+//
+// Where the outputs of a panel are all of one group and the group's channels begin a block of 16,
+// a panel is decoded as it stands. Otherwise it is expanded: written out over all channel blocks
+// that any of its outputs reads, with zeros where an output does not read a channel. That wastes
+// work on narrow groups but runs them at the speed of a dense conv2d of 16 channels. (A zero does
+// not hide an infinity: where one group's input is infinite or not a number, its neighbours within
+// a block become not a number.)
+#ifndef POCKETLENS_KERNELS_CONV_PANELS_INL_H
+#define POCKETLENS_KERNELS_CONV_PANELS_INL_H
+
+#include "kernels/decode-inl.h"
+#include "kernels/tile-inl.h"
+
+namespace pocketlens {
+namespace {
+
+// Weights in scratch at one time, when whole channel blocks allow it.
+#ifndef POCKETLENS_SLICE_BYTES
+#define POCKETLENS_SLICE_BYTES (256 << 10)
+#endif
+constexpr int32_t kSliceBytes = POCKETLENS_SLICE_BYTES;
+
+struct PanelBlocks {
+  bool expanded;
+  int32_t count;
+  int32_t group_panels;  // panels of a group that stand together (direct)
+  int32_t group_blocks;  // blocks these are cut into, evenly
+};
+
+struct PanelBlock {
+  int32_t first_panel, panels;
+  int32_t first_channel, channels;  // the first is a multiple of 16
+};
+
+PanelBlocks panel_blocks(const Conv2d& conv) {
+  const int32_t outputs = conv.outputs / conv.groups, channels = conv.channels / conv.groups;
+  if (conv.groups > 1 && (outputs % kLanes || channels % kLanes)) {
+    return {true, ceil_div(conv.outputs, kLanes), 1, 1};
+  }
+  const int32_t panels = ceil_div(outputs, kLanes), blocks = ceil_div(panels, kMaxPanels);
+  return {false, blocks * conv.groups, panels, blocks};
+}
+
+PanelBlock expanded_block(const Conv2d& conv, int32_t panel) {
+  const int32_t outputs = conv.outputs / conv.groups, channels = conv.channels / conv.groups;
+  const int32_t first_output = panel * kLanes;
+  const int32_t last_output = least(first_output + kLanes, conv.outputs) - 1;
+  const int32_t begin = first_output / outputs * channels / kLanes * kLanes;
+  return {panel, 1, begin, (last_output / outputs + 1) * channels - begin};
+}
+
+PanelBlock panel_block(const Conv2d& conv, const PanelBlocks& blocks, int32_t number) {
+  if (blocks.expanded) return expanded_block(conv, number);
+  const int32_t group = number / blocks.group_blocks, within = number % blocks.group_blocks;
+  const int32_t begin = blocks.group_panels * within / blocks.group_blocks;
+  const int32_t end = blocks.group_panels * (within + 1) / blocks.group_blocks;
+  const int32_t channels = conv.channels / conv.groups;
+  return {group * blocks.group_panels + begin, end - begin, group * channels, channels};
+}
+
+// Channel blocks of a slice of `panels` panels.
+int32_t slice_blocks(const Conv2d& conv, int32_t panels) {
+  const int32_t taps = conv.kernel_h * conv.kernel_w;
+  const int64_t block_bytes = (int64_t)taps * kLanes * panels * kLanes * (int32_t)sizeof(float);
+  return most(1, (int32_t)(kSliceBytes / block_bytes));
+}
+
+void decode_slice(const Conv2d& conv, const PanelBlock& block, int32_t first, int32_t blocks,
+                  float* out) {
+  const int32_t step = conv.kernel_h * conv.kernel_w * kLanes;
+  const int32_t begin = first * step;
+  const int32_t end = least((first + blocks) * step, conv.weights.depth);
+  for (int32_t panel = 0; panel < block.panels; ++panel) {
+    decode(conv.weights, block.first_panel + panel, begin, end, out + panel * kLanes,
+           (size_t)block.panels * kLanes);
+  }
+}
+
+// Where channel c of a group's own stands among its k, and how far it is from tap to tap.
+struct ChannelPlace {
+  int32_t first, step;
+};
+
+ChannelPlace channel_place(int32_t channel, int32_t channels, int32_t taps) {
+  const int32_t before = channel / kLanes * kLanes;
+  return {before * taps + channel % kLanes, least(kLanes, channels - before)};
+}
+
+// Column `lane` of the panel, decoded to `panel`, goes to its channels' rows of `out`.
+void expand_output(const Conv2d& conv, const PanelBlock& block, int32_t lane, const float* panel,
+                   float* out) {
+  const int32_t channels = conv.channels / conv.groups, taps = conv.kernel_h * conv.kernel_w;
+  const int32_t output = block.first_panel * kLanes + lane;
+  const int32_t group = output / (conv.outputs / conv.groups);
+  const int32_t shift = group * channels - block.first_channel;
+  for (int32_t c = 0; c < channels; ++c) {
+    const ChannelPlace from = channel_place(c, channels, taps);
+    const ChannelPlace to = channel_place(c + shift, block.channels, taps);
+    for (int32_t tap = 0; tap < taps; ++tap) {
+      out[(size_t)(to.first + tap * to.step) * kLanes + (size_t)lane] =
+          panel[(size_t)(from.first + tap * from.step) * kLanes + (size_t)lane];
+    }
+  }
+}
+
+size_t expanded_floats(const Conv2d& conv, const PanelBlock& block) {
+  return (size_t)(block.channels * conv.kernel_h * conv.kernel_w) * kLanes;
+}
+
+void decode_expanded(const Conv2d& conv, const PanelBlock& block, float* out) {
+  const size_t floats = expanded_floats(conv, block);
+  float* panel = out + floats;
+  decode(conv.weights, block.first_panel, 0, conv.weights.depth, panel, kLanes);
+  memset(out, 0, floats * sizeof(float));
+  const int32_t lanes = least(kLanes, conv.outputs - block.first_panel * kLanes);
+  for (int32_t lane = 0; lane < lanes; ++lane) expand_output(conv, block, lane, panel, out);
+}
+
+size_t panel_scratch_floats(const Conv2d& conv, const PanelBlocks& blocks) {
+  size_t largest = 0;
+  for (int32_t i = 0; i < blocks.count; ++i) {
+    const PanelBlock block = panel_block(conv, blocks, i);
+    size_t floats = (size_t)conv.weights.depth * kLanes;
+    if (blocks.expanded) {
+      floats += expanded_floats(conv, block);
+    } else {
+      const int32_t whole = slice_blocks(conv, block.panels) * kLanes;
+      const size_t channels = (size_t)least(whole, block.channels);
+      floats = channels * (size_t)(conv.kernel_h * conv.kernel_w * block.panels) * kLanes;
+    }
+    largest = floats > largest ? floats : largest;
+  }
+  return largest;
+}
+
+}  // namespace
+}  // namespace pocketlens
+
+#endif

@@ -1,0 +1,167 @@
+// depthwise: one channel a lane. The inputs of a row are loaded once and added to every output of
+// the step that sees them; a work item is a block of 16 channels times a tile of rows.
+#ifndef POCKETLENS_KERNELS_DEPTHWISE_INL_H
+#define POCKETLENS_KERNELS_DEPTHWISE_INL_H
+
+#include "kernels/activate-inl.h"
+#include "kernels/decode-inl.h"
+
+namespace pocketlens {
+namespace {
+
+constexpr int32_t kDepthwisePixelsGoal = 2048;
+
+int32_t depthwise_row_tiles(const Conv2d& conv) {
+  const int32_t pixels = conv.out_h * conv.out_w;
+  const int32_t tiles = most(1, least(pixels / kDepthwisePixelsGoal, conv.out_h));
+  return ceil_div(conv.out_h, ceil_div(conv.out_h, tiles));
+}
+
+// One row of one vector of channels; every pointer already stands at the vector.
+struct DepthwiseRow {
+  const float* input;
+  const float* weights;  // [kernel_h * kernel_w][16]
+  const float* residual;
+  float* output;
+  V bias, low, high;
+};
+
+POCKETLENS_INLINE void finish(const DepthwiseRow& row, int32_t pixel, V sum) {
+  const size_t place = (size_t)pixel * kLanes;
+  if (row.residual) sum += load(row.residual + place);
+  store(row.output + place, clamp(sum, row.low, row.high));
+}
+
+// kPixels neighbours of a kernel kKernel wide, at a stride known when this is compiled.
+template <int kKernel, int kStride, int kPixels>
+POCKETLENS_INLINE void depthwise_step(const Conv2d& conv, const DepthwiseRow& row, int32_t pixel) {
+  V sum[kPixels];
+  POCKETLENS_UNROLL
+  for (int p = 0; p < kPixels; ++p) sum[p] = row.bias;
+  const float* input = row.input + (size_t)pixel * kStride * kLanes;
+  const float* weights = row.weights;
+  for (int32_t y = 0; y < conv.kernel_h; ++y) {
+    V weight[kKernel];
+    POCKETLENS_UNROLL
+    for (int i = 0; i < kKernel; ++i) weight[i] = load(weights + i * kLanes);
+    POCKETLENS_UNROLL
+    for (int i = 0; i < (kPixels - 1) * kStride + kKernel; ++i) {
+      const V x = load(input + i * kLanes);
+      POCKETLENS_UNROLL
+      for (int p = 0; p < kPixels; ++p) {
+        const int tap = i - p * kStride;
+        if (tap >= 0 && tap < kKernel) sum[p] += x * weight[tap];
+      }
+    }
+    input += conv.in_row * (size_t)conv.dilation_h;
+    weights += kKernel * kLanes;
+  }
+  POCKETLENS_UNROLL
+  for (int p = 0; p < kPixels; ++p) finish(row, pixel + p, sum[p]);
+}
+
+template <int kKernel, int kStride>
+void depthwise_row(const Conv2d& conv, const DepthwiseRow& row) {
+  int32_t x = 0;
+  for (; x + kDepthwisePixels <= conv.out_w; x += kDepthwisePixels) {
+    depthwise_step<kKernel, kStride, kDepthwisePixels>(conv, row, x);
+  }
+  for (; x + 4 <= conv.out_w && kDepthwisePixels > 4; x += 4) {
+    depthwise_step<kKernel, kStride, 4>(conv, row, x);
+  }
+  for (; x < conv.out_w; ++x) depthwise_step<kKernel, kStride, 1>(conv, row, x);
+}
+
+// Any kernel, stride and dilation; `lanes` channels may be loaded at a place of the input.
+void depthwise_row_any(const Conv2d& conv, const DepthwiseRow& row, int32_t lanes) {
+  for (int32_t x = 0; x < conv.out_w; ++x) {
+    V sum = row.bias;
+    const float* weights = row.weights;
+    for (int32_t ky = 0; ky < conv.kernel_h; ++ky) {
+      for (int32_t kx = 0; kx < conv.kernel_w; ++kx, weights += kLanes) {
+        const float* at = row.input + (size_t)(ky * conv.dilation_h) * conv.in_row +
+                          (size_t)(x * conv.stride_w + kx * conv.dilation_w) * conv.in_pixel;
+        V input = {};
+        if (lanes >= kWidth) {
+          input = load(at);
+        } else {
+          for (int32_t lane = 0; lane < lanes; ++lane) input[lane] = at[lane];
+        }
+        sum += input * load(weights);
+      }
+    }
+    finish(row, x, sum);
+  }
+}
+
+typedef void (*DepthwiseRowKernel)(const Conv2d&, const DepthwiseRow&);
+
+// The row kernel made for this kernel and stride; null where there is none.
+DepthwiseRowKernel depthwise_kernel(const Conv2d& conv) {
+  if (conv.dilation_w != 1 || conv.in_pixel != kLanes) return nullptr;
+  if (conv.kernel_w == 3 && conv.stride_w == 1) return depthwise_row<3, 1>;
+  if (conv.kernel_w == 3 && conv.stride_w == 2) return depthwise_row<3, 2>;
+  if (conv.kernel_w == 5 && conv.stride_w == 1) return depthwise_row<5, 1>;
+  if (conv.kernel_w == 5 && conv.stride_w == 2) return depthwise_row<5, 2>;
+  return nullptr;
+}
+
+// Output row y of channel block `block` of image n.
+void run_depthwise_row(const Conv2d& conv, const float* weights, const Range& clip, int32_t n,
+                       int32_t block, int32_t y) {
+  const DepthwiseRowKernel kernel = depthwise_kernel(conv);
+  const size_t place =
+      (size_t)n * conv.out_image +
+      ((size_t)block * (size_t)conv.out_h + (size_t)y) * (size_t)conv.out_w * kLanes;
+  const float* input = conv.input + (size_t)n * conv.in_image + (size_t)block * conv.in_block +
+                       (size_t)(y * conv.stride_h) * conv.in_row;
+  for (int32_t lane = 0; lane < kLanes; lane += kWidth) {
+    const DepthwiseRow row = {input + lane,
+                              weights + lane,
+                              conv.residual ? conv.residual + place + lane : nullptr,
+                              conv.output + place + lane,
+                              load(conv.bias + block * kLanes + lane),
+                              splat(clip.low),
+                              splat(clip.high)};
+    if (kernel) {
+      kernel(conv, row);
+    } else {
+      depthwise_row_any(conv, row, (int32_t)conv.in_pixel - lane);
+    }
+  }
+  if (is_clip(conv.activation)) return;
+  float* out = conv.output + place;
+  activate(out, out, (size_t)conv.out_w * kLanes, conv.activation);
+}
+
+size_t depthwise_items(const Conv2d& conv) {
+  return (size_t)conv.images * (size_t)panel_count(conv.weights) *
+         (size_t)depthwise_row_tiles(conv);
+}
+
+size_t depthwise_scratch_bytes(const Conv2d& conv) {
+  return (size_t)conv.weights.depth * kLanes * sizeof(float);
+}
+
+// Items: (block, image, tile of rows), the tile running fastest.
+void depthwise_run(const Conv2d& conv, size_t begin, size_t end, void* scratch) {
+  float* weights = static_cast<float*>(scratch);
+  const Range clip = clip_of(conv.activation);
+  const int32_t tiles = depthwise_row_tiles(conv), rows = ceil_div(conv.out_h, tiles);
+  int32_t decoded = -1;
+  for (size_t item = begin; item < end; ++item) {
+    const int32_t tile = (int32_t)(item % (size_t)tiles);
+    const int32_t n = (int32_t)(item / (size_t)tiles % (size_t)conv.images);
+    const int32_t block = (int32_t)(item / (size_t)tiles / (size_t)conv.images);
+    if (block != decoded) decode(conv.weights, block, 0, conv.weights.depth, weights, kLanes);
+    decoded = block;
+    for (int32_t y = tile * rows; y < least((tile + 1) * rows, conv.out_h); ++y) {
+      run_depthwise_row(conv, weights, clip, n, block, y);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pocketlens
+
+#endif

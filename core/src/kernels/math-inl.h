@@ -1,0 +1,143 @@
+// exp, log, tanh, erfc of a vector of floats, to a few units in the last place.
+//
+// Sources: the polynomials of exp, log, tanh and erf (|x| < 1) are those of Moshier's Cephes
+// library (expf.c, logf.c, tanhf.c, ndtrf.c); that of erfc is our own: erfc(x) exp(x^2) / t in
+// powers of t = 1 / (1 + x/2) for x in [0, 10], the form of Abramowitz and Stegun 7.1.26, fitted to
+// the least greatest relative error (2.1e-8) by Lawson's reweighting.
+//
+// What is not a number stays so through all of them.
+#ifndef POCKETLENS_KERNELS_MATH_INL_H
+#define POCKETLENS_KERNELS_MATH_INL_H
+
+#include "kernels/vector-inl.h"
+
+namespace pocketlens {
+namespace {
+
+POCKETLENS_INLINE I bits_of(V v) {
+  I bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
+POCKETLENS_INLINE V of_bits(I bits) {
+  V v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
+POCKETLENS_INLINE V absolute(V x) { return of_bits(bits_of(x) & 0x7fffffff); }
+// |x| with the sign of `sign`; x is not negative.
+POCKETLENS_INLINE V with_sign(V x, V sign) {
+  return of_bits(bits_of(x) | (bits_of(sign) & (I{} + INT32_MIN)));
+}
+
+// The polynomial with these coefficients, the highest power first.
+template <int kCount>
+POCKETLENS_INLINE V polynomial(V x, const float (&coefficients)[kCount]) {
+  V sum = splat(coefficients[0]);
+  POCKETLENS_UNROLL
+  for (int i = 1; i < kCount; ++i) sum = sum * x + coefficients[i];
+  return sum;
+}
+
+// exp(x + low) = scale1 scale2 (1 + rest), |low| at most 0.1: the low part lets a caller give more
+// digits than a float has. Two scales, so that neither leaves the range of floats.
+struct ExpParts {
+  V rest, scale1, scale2;
+};
+
+POCKETLENS_INLINE ExpParts exp_parts(V x, V low) {
+  constexpr float kCoefficients[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                                     4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
+  x = clamp(x, splat(-104.f), splat(89.f));
+  const float round = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number
+  const V shifted = x * 1.44269504088896341f + round;
+  const V whole = shifted - round;
+  const V r = x - whole * 0.693359375f - whole * -2.12194440e-4f + low;
+  const I n = bits_of(shifted) - 0x4b400000;
+  const I half = n >> 1;
+  return {polynomial(r, kCoefficients) * r * r + r, of_bits((half + 127) << 23),
+          of_bits((n - half + 127) << 23)};
+}
+
+POCKETLENS_INLINE V exponential(V x, V low = V{}) {
+  const ExpParts e = exp_parts(x, low);
+  return (e.rest + 1.f) * e.scale1 * e.scale2;
+}
+
+// exp(x) - 1 for x <= 0, accurate near 0.
+POCKETLENS_INLINE V exponential_minus_1(V x) {
+  const ExpParts e = exp_parts(x, V{});
+  const V scale = e.scale1 * e.scale2;
+  return e.rest * scale + (scale - 1.f);
+}
+
+// log(x) for normal x > 0.
+POCKETLENS_INLINE V log_normal(V x) {
+  constexpr float kCoefficients[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                                     -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                                     2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+  // x = 2^n m with m in [sqrt(1/2), sqrt(2))
+  const I shifted = bits_of(x) - 0x3f3504f3;
+  const V n = __builtin_convertvector(shifted >> 23, V);
+  const V m = of_bits((shifted & 0x7fffff) + 0x3f3504f3) - 1.f;
+  const V square = m * m;
+  V y = polynomial(m, kCoefficients) * m * square;
+  y += n * -2.12194440e-4f;
+  y -= square * 0.5f;
+  return m + y + n * 0.693359375f;
+}
+
+POCKETLENS_INLINE V logarithm(V x) {
+  const float infinity = __builtin_inff();
+  const I tiny = x < 1.17549435e-38f;  // subnormal, zero or negative
+  V y = log_normal(select(tiny, x * 8388608.f, x)) - select(tiny, splat(15.9423851528787f), V{});
+  y = select(x == V{}, splat(-infinity), y);
+  y = select(x < V{}, splat(__builtin_nanf("")), y);
+  return select((x < infinity), y, select(x == infinity, x, x + y));
+}
+
+// log(1 + x) for x in [0, 1]: what 1 + x loses of x is added to first order.
+POCKETLENS_INLINE V log_1_plus(V x) {
+  const V u = x + 1.f;
+  return log_normal(u) + (x - (u - 1.f)) / u;
+}
+
+POCKETLENS_INLINE V sigmoid(V x) { return 1.f / (exponential(-x) + 1.f); }
+
+POCKETLENS_INLINE V hyperbolic_tangent(V x) {
+  constexpr float kCoefficients[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
+                                     1.33314422036e-1f, -3.33332819422e-1f};
+  const V square = x * x, size = absolute(x);
+  const V small = polynomial(square, kCoefficients) * square * x + x;
+  const V large = 1.f - 2.f / (exponential(size + size) + 1.f);
+  return select(size < 0.625f, small, with_sign(large, x));
+}
+
+// erfc(scale x) for x >= 0, where square = scale^2. Its exponential takes the square of x in two
+// parts (the upper half of x squares exactly), for a float's rounding of it would be seen.
+POCKETLENS_INLINE V error_complement(V x, float scale, float square) {
+  constexpr float kCoefficients[] = {
+      1.168393494e-02f,  -1.200687503e-01f, 4.216300821e-01f, -6.605827514e-01f, 4.136998382e-01f,
+      -9.441969124e-02f, 2.242593856e-01f,  2.389041832e-01f, 2.828278609e-01f,  2.820658874e-01f};
+  x = clamp(x, V{}, splat(10.25f / scale));
+  const V t = 1.f / (x * (0.5f * scale) + 1.f);
+  const V upper = of_bits(bits_of(x) & ~0xfff);
+  const V lower = (x - upper) * (x + upper) * square;
+  return polynomial(t, kCoefficients) * t * exponential(-(upper * upper * square), -lower);
+}
+
+POCKETLENS_INLINE V error_function(V x) {
+  constexpr float kCoefficients[] = {
+      7.853861353153693e-5f, -8.010193625184903e-4f, 5.188327685732524e-3f, -2.685381193529856e-2f,
+      1.128358514861418e-1f, -3.761262582423300e-1f, 1.128379165726710e+0f};
+  const V size = absolute(x);
+  const V small = polynomial(x * x, kCoefficients) * x;
+  return select(size < 1.f, small, with_sign(1.f - error_complement(size, 1, 1), x));
+}
+
+}  // namespace
+}  // namespace pocketlens
+
+#endif

@@ -1,0 +1,35 @@
+// All kernels of a target, and its table. A target_<name>.cc defines POCKETLENS_VECTOR_LANES and
+// includes its look-up, says kTilePixels and kDepthwisePixels, and includes this.
+#ifndef POCKETLENS_KERNELS_TARGET_INL_H
+#define POCKETLENS_KERNELS_TARGET_INL_H
+
+#include "kernels/conv2d-inl.h"
+#include "kernels/depthwise-inl.h"
+#include "kernels/linear-inl.h"
+#include "kernels/matmul-inl.h"
+#include "kernels/targets.h"
+
+namespace pocketlens {
+namespace {
+
+constexpr KernelTable table_named(const char* name) {
+  return {name,
+          pack_index,
+          decode,
+          conv2d_items,
+          conv2d_scratch_bytes,
+          conv2d_run,
+          depthwise_items,
+          depthwise_scratch_bytes,
+          depthwise_run,
+          linear_items,
+          linear_scratch_bytes,
+          linear_run,
+          activate,
+          matmul};
+}
+
+}  // namespace
+}  // namespace pocketlens
+
+#endif

@@ -1,0 +1,348 @@
+// Every instruction set against the plain loops, over odd shapes; and the plain loops themselves
+// against sums taken here from the unpacked weights.
+#include <stdio.h>
+
+#include "kernels_cases.h"
+
+namespace pocketlens::test {
+namespace {
+
+int failures = 0;
+long checks = 0;
+
+const KernelTable& scalar_table() { return kernel_table(kernel_table_count() - 1); }
+
+template <class... Arguments>
+void fail(const char* format, Arguments... arguments) {
+  if (++failures <= 40) {
+    printf("FAILED ");
+    printf(format, arguments...);
+    printf("\n");
+  }
+}
+
+bool close(float got, float want, double tolerance) {
+  ++checks;
+  return got == want || fabs((double)got - (double)want) <= tolerance;
+}
+
+// Items one call at a time, in a random order of pieces; and all in one call.
+template <class Run>
+void run_in_pieces(Random& random, size_t items, size_t bytes, Run run) {
+  size_t begin = 0;
+  while (begin < items) {
+    const size_t end = std::min(items, begin + 1 + (size_t)random.below(3));
+    Scratch scratch(bytes);
+    run(begin, end, scratch.data());
+    begin = end;
+  }
+}
+
+// ---- decode
+
+void test_decode(const KernelTable& table, Random& random) {
+  const int outputs_of[] = {1, 7, 16, 17, 40, 64}, depths[] = {1, 3, 8, 9, 31, 32, 33, 70};
+  const int rows_of[] = {1, 4, 16, 32, 40, 1000};
+  for (const Encoding encoding : kEncodings) {
+    for (int repeat = 0; repeat < 40; ++repeat) {
+      const WeightsCase wc(random, encoding, random.pick(outputs_of), random.pick(depths),
+                           random.pick(rows_of));
+      const PackedWeights packed(table, wc), plain(scalar_table(), wc);
+      const int panel = random.below((wc.outputs + kLanes - 1) / kLanes);
+      const int begin = random.below(wc.depth), count = 1 + random.below(wc.depth - begin);
+      const size_t stride = 16 * (size_t)(1 + random.below(4));
+      std::vector<float> got(stride * (size_t)count, 99), want = got;
+      table.decode(packed.weights, panel, begin, begin + count, got.data(), stride);
+      scalar_table().decode(plain.weights, panel, begin, begin + count, want.data(), stride);
+      for (size_t i = 0; i < got.size(); ++i) {
+        if (panel * kLanes + (int)(i % stride) >= wc.outputs && i % stride < kLanes) continue;
+        if (close(got[i], want[i], 0)) continue;
+        fail(
+            "%s decode %s outputs %d depth %d group_rows %d panel %d k %d..%d stride %zu at %zu: "
+            "%g, not %g",
+            table.name, kEncodingNames[(int)encoding], wc.outputs, wc.depth, wc.group_rows, panel,
+            begin, begin + count, stride, i, (double)got[i], (double)want[i]);
+        return;
+      }
+    }
+  }
+}
+
+// ---- conv2d and depthwise
+
+struct Kernel {
+  const char* name;
+  decltype(KernelTable::conv2d_items) items;
+  decltype(KernelTable::conv2d_scratch_bytes) scratch_bytes;
+  decltype(KernelTable::conv2d_run) run;
+};
+
+Kernel conv_kernel(const KernelTable& t, bool depthwise) {
+  if (depthwise) {
+    return {"depthwise", t.depthwise_items, t.depthwise_scratch_bytes, t.depthwise_run};
+  }
+  return {"conv2d", t.conv2d_items, t.conv2d_scratch_bytes, t.conv2d_run};
+}
+
+std::vector<float> run_conv(const Kernel& kernel, const ConvCase& cc, const Weights& weights,
+                            Random* pieces) {
+  Conv2d conv = cc.conv;
+  conv.weights = weights;
+  std::vector<float> output(conv.out_image * (size_t)conv.images, 99);
+  conv.output = output.data();
+  const size_t items = kernel.items(conv), bytes = kernel.scratch_bytes(conv);
+  if (pieces) {
+    run_in_pieces(*pieces, items, bytes,
+                  [&](size_t b, size_t e, void* s) { kernel.run(conv, b, e, s); });
+  } else {
+    Scratch scratch(bytes);
+    kernel.run(conv, 0, items, scratch.data());
+  }
+  return output;
+}
+
+void fail_conv(const KernelTable& table, const Kernel& kernel, const ConvShape& s,
+               const WeightsCase& wc, const Activation& a, const char* what) {
+  fail(
+      "%s %s images %d channels %d outputs %d groups %d kernel %dx%d stride %dx%d dilation %dx%d "
+      "out %dx%d compact %d residual %d row_gap %d %s group_rows %d activation %d: %s",
+      table.name, kernel.name, s.images, s.channels, s.outputs, s.groups, s.kernel_h, s.kernel_w,
+      s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.out_h, s.out_w, s.compact, s.residual,
+      s.row_gap, kEncodingNames[(int)wc.encoding], wc.group_rows, a.kind, what);
+}
+
+void test_conv(const KernelTable& table, Random& random, const ConvShape& shape, bool depthwise) {
+  const int rows_of[] = {1, 4, 16, 32, 40, 100000};
+  const Activation activations[] = {{0, 0, 0}, {1, 0, 0}, {3, -0.5f, 1}, {7, 0, 0}};
+  const Activation activation = random.pick(activations);
+  const ConvCase cc(random, shape, activation);
+  const WeightsCase wc(random, random.pick(kEncodings), shape.outputs, shape.depth(),
+                       random.pick(rows_of));
+  const PackedWeights packed(table, wc), plain(scalar_table(), wc);
+  const Kernel kernel = conv_kernel(table, depthwise);
+  const auto want = run_conv(conv_kernel(scalar_table(), depthwise), cc, plain.weights, nullptr);
+  const auto got = run_conv(kernel, cc, packed.weights, nullptr);
+  const auto again = run_conv(kernel, cc, packed.weights, &random);
+  const size_t plane = (size_t)(shape.out_h * shape.out_w) * kLanes;
+  const double tolerance = 1e-6 + 1e-7 * shape.depth();
+  for (size_t i = 0; i < got.size(); ++i) {
+    const size_t output = i % cc.conv.out_image / plane * kLanes + i % kLanes;
+    if (output >= (size_t)shape.outputs) continue;
+    char what[120];
+    if (memcmp(&got[i], &again[i], 4) != 0) {
+      fail_conv(table, kernel, shape, wc, activation, "differs when run in pieces");
+      return;
+    }
+    if (close(got[i], want[i], tolerance)) continue;
+    snprintf(what, sizeof what, "at %zu (output %zu): %.9g, not %.9g", i, output, (double)got[i],
+             (double)want[i]);
+    fail_conv(table, kernel, shape, wc, activation, what);
+    return;
+  }
+}
+
+ConvShape random_conv(Random& random) {
+  const int sizes[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 48, 64};
+  const int kernels[] = {1, 1, 3, 5, 7}, strides[] = {1, 1, 2, 3}, dilations[] = {1, 1, 1, 2, 3};
+  ConvShape s = {};
+  s.images = 1 + random.below(3);
+  s.channels = random.pick(sizes);
+  s.outputs = random.pick(sizes);
+  s.groups = 1;
+  s.kernel_h = random.pick(kernels);
+  s.kernel_w = random.below(4) ? s.kernel_h : random.pick(kernels);
+  s.stride_h = random.pick(strides);
+  s.stride_w = random.below(4) ? s.stride_h : random.pick(strides);
+  s.dilation_h = random.pick(dilations);
+  s.dilation_w = random.below(4) ? s.dilation_h : random.pick(dilations);
+  s.out_h = 1 + random.below(7);
+  s.out_w = 1 + random.below(29);
+  s.compact = s.channels <= 8 && random.below(2);
+  s.residual = random.below(2);
+  s.row_gap = random.below(2) ? 0 : random.below(3);
+  return s;
+}
+
+void test_convs(const KernelTable& table, Random& random) {
+  for (int repeat = 0; repeat < 700; ++repeat) {
+    test_conv(table, random, random_conv(random), false);
+  }
+  const int group_counts[] = {2, 3, 4, 8}, per_group[] = {1, 2, 3, 4, 8, 12, 16, 24, 32, 48};
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    ConvShape s = random_conv(random);
+    s.groups = random.pick(group_counts);
+    s.channels = s.groups * random.pick(per_group);
+    s.outputs = s.groups * random.pick(per_group);
+    s.compact = s.channels <= 8 && random.below(2);
+    test_conv(table, random, s, false);
+  }
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    ConvShape s = random_conv(random);
+    s.groups = s.outputs = s.channels;
+    test_conv(table, random, s, true);
+  }
+  // Large enough for several tiles, several slices of weights, the last not whole.
+  test_conv(table, random, {1, 24, 80, 1, 3, 3, 1, 1, 1, 1, 41, 43, false, true, 2}, false);
+  test_conv(table, random, {1, 40, 100, 1, 1, 1, 1, 1, 1, 1, 33, 35, false, true, 0}, false);
+  test_conv(table, random, {3, 200, 50, 1, 7, 7, 1, 1, 1, 1, 5, 6, false, true, 1}, false);
+  test_conv(table, random, {1, 520, 72, 1, 3, 3, 1, 1, 1, 1, 4, 5, false, true, 0}, false);
+  test_conv(table, random, {1, 40, 40, 40, 5, 5, 1, 1, 1, 1, 70, 71, false, true, 0}, true);
+}
+
+// ---- linear and matmul
+
+void test_linear(const KernelTable& table, Random& random, int batch, int depth, int outputs) {
+  const int rows_of[] = {1, 4, 16, 32, 40, 100000};
+  const Activation activations[] = {{0, 0, 0}, {1, 0, 0}, {3, -0.5f, 1}, {8, 0, 0}};
+  const WeightsCase wc(random, random.pick(kEncodings), outputs, depth, random.pick(rows_of));
+  const PackedWeights packed(table, wc), plain(scalar_table(), wc);
+  std::vector<float> input((size_t)(batch * depth)), bias((size_t)(outputs + 15) / 16 * 16);
+  for (auto& x : input) x = random.unit();
+  for (int o = 0; o < outputs; ++o) bias[(size_t)o] = random.unit();
+  std::vector<float> got((size_t)(batch * outputs), 99), again = got, want = got;
+  Linear linear = {batch,      input.data(),   bias.data(),
+                   got.data(), packed.weights, random.pick(activations)};
+  const size_t items = table.linear_items(linear), bytes = table.linear_scratch_bytes(linear);
+  Scratch scratch(bytes);
+  table.linear_run(linear, 0, items, scratch.data());
+  linear.output = again.data();
+  run_in_pieces(random, items, bytes,
+                [&](size_t b, size_t e, void* s) { table.linear_run(linear, b, e, s); });
+  linear.output = want.data();
+  linear.weights = plain.weights;
+  Scratch plain_scratch(scalar_table().linear_scratch_bytes(linear));
+  scalar_table().linear_run(linear, 0, scalar_table().linear_items(linear), plain_scratch.data());
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (memcmp(&got[i], &again[i], 4) == 0 && close(got[i], want[i], 1e-6 + 1e-7 * depth)) continue;
+    fail(
+        "%s linear batch %d depth %d outputs %d %s group_rows %d activation %d at %zu: %.9g (in "
+        "pieces %.9g), not %.9g",
+        table.name, batch, depth, outputs, kEncodingNames[(int)wc.encoding], wc.group_rows,
+        linear.activation.kind, i, (double)got[i], (double)again[i], (double)want[i]);
+    return;
+  }
+}
+
+void test_linears(const KernelTable& table, Random& random) {
+  const int sizes[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 48, 64, 100, 130};
+  for (int repeat = 0; repeat < 500; ++repeat) {
+    const int batch = random.below(2) ? 1 : 2 + random.below(30);
+    test_linear(table, random, batch, random.pick(sizes), random.pick(sizes));
+  }
+  for (int batch : {1, 2, 10, 13, 197, 300}) test_linear(table, random, batch, 1100, 90);
+}
+
+void test_matmul(const KernelTable& table, Random& random) {
+  const int sizes[] = {1, 2, 3, 7, 15, 16, 17, 33, 48, 65, 130, 150};
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    const int m = random.pick(sizes), n = random.pick(sizes), k = random.pick(sizes);
+    const int transpose = random.below(2), gap = random.below(3);
+    const size_t lda = (size_t)(k + gap), ldb = (size_t)((transpose ? k : n) + gap);
+    const size_t ldc = (size_t)(n + gap);
+    std::vector<float> a(lda * (size_t)m), b(ldb * (size_t)(transpose ? n : k));
+    for (auto& x : a) x = random.unit();
+    for (auto& x : b) x = random.unit();
+    std::vector<float> got(ldc * (size_t)m, 99), want = got;
+    const float scale = 1 + random.unit() / 2;
+    table.matmul(a.data(), b.data(), got.data(), m, n, k, lda, ldb, ldc, transpose, scale);
+    scalar_table().matmul(a.data(), b.data(), want.data(), m, n, k, lda, ldb, ldc, transpose,
+                          scale);
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (close(got[i], want[i], 1e-6 + 4e-7 * k)) continue;
+      fail("%s matmul m %d n %d k %d gap %d transpose_b %d at %zu: %.9g, not %.9g", table.name, m,
+           n, k, gap, transpose, i, (double)got[i], (double)want[i]);
+      return;
+    }
+  }
+}
+
+// ---- activations
+
+// How far off an activation may be: relative to the result, plus a floor for where it is tiny.
+double activation_tolerance(int kind, float x, float want) {
+  if (kind <= 3 || (kind >= 14 && kind <= 17)) return 1.2e-7 * fabs((double)want);
+  const double floor = kind == 5   ? 1e-7
+                       : kind == 6 ? 2e-7 * fabs((double)x)
+                       : kind == 9 ? 1e-10
+                                   : 1e-36;
+  return 5e-7 * fabs((double)want) + floor;
+}
+
+void test_activation(const KernelTable& table, int kind, const std::vector<float>& x) {
+  const Activation activation = {kind,
+                                 kind == 5   ? 0.2f
+                                 : kind == 3 ? -0.25f
+                                             : 0.7f,
+                                 kind == 3 ? 2.f : 0.5f};
+  std::vector<float> got(x.size()), want(x.size()), in_place = x;
+  table.activate(x.data(), got.data(), x.size(), activation);
+  table.activate(in_place.data(), in_place.data(), x.size(), activation);
+  scalar_table().activate(x.data(), want.data(), x.size(), activation);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const bool both_odd = isnan(got[i]) && isnan(want[i]);
+    const double tolerance = activation_tolerance(kind, x[i], want[i]);
+    if ((both_odd || close(got[i], want[i], tolerance)) && memcmp(&got[i], &in_place[i], 4) == 0) {
+      continue;
+    }
+    fail("%s activation %d of %.9g: %.9g (in place %.9g), not %.9g", table.name, kind, (double)x[i],
+         (double)got[i], (double)in_place[i], (double)want[i]);
+    return;
+  }
+}
+
+void test_activations(const KernelTable& table, Random& random) {
+  const float infinity = __builtin_inff();
+  std::vector<float> x = {0.f,         -0.f,   1.f,     -1.f,   infinity, -infinity,
+                          kNotANumber, 1e-30f, -1e-30f, 88.f,   -88.f,    100.f,
+                          -100.f,      3.f,    -3.f,    1e-40f, 3e38f,    -3e38f};
+  for (int i = 0; i < 4001; ++i) x.push_back(random.unit() * 12);
+  for (int i = 0; i < 2000; ++i) x.push_back(random.unit() * expf(random.unit() * 20));
+  for (int kind = 0; kind < 20; ++kind) test_activation(table, kind, x);
+  for (size_t count = 0; count < 40; ++count) {
+    test_activation(table, 1, {x.begin(), x.begin() + (ptrdiff_t)count});
+    test_activation(table, 4, {x.begin() + 20, x.begin() + 20 + (ptrdiff_t)count});
+  }
+}
+
+// The plain loops' decode, from the unpacked weights: what is packed comes back.
+void test_plain_decode(Random& random) {
+  for (const Encoding encoding : {Encoding::kIndex1, Encoding::kIndex4, Encoding::kIndex8}) {
+    const WeightsCase wc(random, encoding, 21, 37, 5);
+    const PackedWeights packed(scalar_table(), wc);
+    for (int o = 0; o < 21; ++o) {
+      for (int k = 0; k < 37; ++k) {
+        float row[kLanes];
+        scalar_table().decode(packed.weights, o / kLanes, k, k + 1, row, kLanes);
+        const size_t index = wc.indices[(size_t)(o * 37 + k)];
+        const uint16_t half = wc.palettes[((size_t)(o / 5) << bits_of(encoding)) + index];
+        const double fraction = (half & 0x3ff) / 1024.0;
+        const int exponent = half >> 10 & 31;
+        const double size = exponent ? ldexp(1 + fraction, exponent - 15) : ldexp(fraction, -14);
+        if (close(row[o % kLanes], (float)(half & 0x8000 ? -size : size), 0)) continue;
+        fail("plain decode %s output %d k %d", kEncodingNames[(int)encoding], o, k);
+        return;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pocketlens::test
+
+int main() {
+  using namespace pocketlens;
+  using namespace pocketlens::test;
+  Random plain(1);
+  test_plain_decode(plain);
+  for (size_t i = 0; i + 1 < kernel_table_count(); ++i) {
+    const KernelTable& table = kernel_table(i);
+    Random random(7 + i);
+    test_decode(table, random);
+    test_convs(table, random);
+    test_linears(table, random);
+    test_matmul(table, random);
+    test_activations(table, random);
+    printf("%s: %ld comparisons, %d failures\n", table.name, checks, failures);
+  }
+  return failures ? 1 : 0;
+}
