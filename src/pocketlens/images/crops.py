@@ -108,8 +108,8 @@ def _has_room(image: Image.Image, recipe: Recipe) -> bool:
 
 
 def _larger(side: int) -> int:
-    """`side` in the proportion of 256 to 224, and at least one pixel more."""
-    return max(side * 8 // 7, side + 1)
+    """`side` in the proportion of 256 to 224, and at least one pixel more on both sides."""
+    return max(side * 8 // 7, side + 2)
 
 
 def _boxes(image: Image.Image, recipe: Recipe, crops: int) -> list[tuple[int, int, int, int]]:

@@ -52,7 +52,8 @@ def open_image(source: PhotoSource, *, name: str = "") -> Image.Image:
 
     EXIF orientation is honoured; transparency is laid on white; 16-bit, float, grayscale,
     palette and CMYK pictures are converted (`colours.to_rgb` says how); of an animation the
-    first frame is taken. A picture in memory is not changed.
+    first frame is taken. A picture in memory is not changed; one that comes from here comes
+    out as it is.
 
     source  a path, a file's bytes, an open binary file, or a Pillow picture
     name    what to call it in errors where `source` has no path
@@ -129,7 +130,9 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
         image.load()
         turn = _UPRIGHT.get(_orientation(image))  # after load: PNG may hold EXIF behind the pixels
         rgb = to_rgb(image, name=_start(name))
-        return rgb if turn is None else rgb.transpose(turn)
+        upright = rgb if turn is None else rgb.transpose(turn)
+        upright.info = {}  # what it said (orientation, profile) is done, and not to be done again
+        return upright
     except PocketlensError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
