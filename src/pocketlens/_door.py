@@ -40,15 +40,13 @@ def compress(
     palette_size  values in a palette, 2 to 256, in place of 2^bits
     group_rows    outputs that share a palette; None: one palette a tensor
     crush         effort of the PNG optimiser, 0 to 6; None: leave it out
-    recipe        a Recipe or a preset's name; None: what the model says, else 'imagenet'
+    recipe        a Recipe or a preset's name; None: the preset 'imagenet'
     labels        names, or a file of them; None: what the model says, else numbers
     progress      told how far the work is
 
     Raises ModelError, UsageError, FileError, MissingExtraError.
     """
-    settings = Settings(
-        bits=bits, palette_size=palette_size, group_rows=group_rows, crush=crush
-    )
+    settings = Settings(bits=bits, palette_size=palette_size, group_rows=group_rows, crush=crush)
     _compress(
         Path(model),
         Path(out),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pocketlens.base.errors import EngineError, UsageError
 from pocketlens.base.knobs import THREADS
 from pocketlens.engine.core import CoreEngine, normalize
+from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
 from pocketlens.labels.labels import Label
@@ -63,7 +64,7 @@ class Lens:
         """
         self.contents = contents
         self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
-        self._gives_probabilities = _ends_in_softmax(contents)
+        self._gives_probabilities = ends_in_softmax(contents.graph)
 
     @property
     def name(self) -> str:
@@ -187,9 +188,10 @@ def softmax(scores: Iterable[float]) -> list[float]:
     return [power / total for power in powers]
 
 
-def _ends_in_softmax(contents: LensContents) -> bool:
-    makers = {node.output: node for node in contents.graph.nodes}
-    node = makers.get(contents.graph.outputs[0])
+def ends_in_softmax(graph: Graph) -> bool:
+    """Whether a graph's output is probabilities: a softmax, perhaps reshaped."""
+    makers = {node.output: node for node in graph.nodes}
+    node = makers.get(graph.outputs[0])
     while node is not None and node.op == "reshape":
         node = makers.get(node.inputs[0])
     return node is not None and node.op == "softmax" and not node.attributes["log"]
@@ -199,7 +201,9 @@ def _threads(asked: int | None) -> int:
     text = THREADS.read()
     if asked is None and text is not None:
         if not text.isdecimal():
-            raise UsageError(f"{THREADS.name} is '{text}'; it must be a number.", slug="bad-threads")
+            raise UsageError(
+                f"{THREADS.name} is '{text}'; it must be a number.", slug="bad-threads"
+            )
         asked = int(text)
     threads = 1 if asked is None else asked
     if not 1 <= threads <= 256:

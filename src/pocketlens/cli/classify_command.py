@@ -13,7 +13,20 @@ from pocketlens.base.errors import DataError, FileError, ImageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
 
 PHOTO_ENDINGS = frozenset(
-    ".jpg .jpeg .png .webp .bmp .gif .tif .tiff .ppm .pgm .avif .jp2".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".jp2",
+    ]
 )
 BAR_CELLS = 24
 
@@ -82,7 +95,9 @@ def photos_named(names: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes]]:
 
 def _pictures_in(folder: Path) -> list[Path]:
     return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_ENDINGS and path.is_file()
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PHOTO_ENDINGS and path.is_file()
     )
 
 
@@ -124,5 +139,3 @@ def _print_answers(name: str, answers: list[Answer], *, single: bool) -> None:
         click.echo(f"  {answer.confidence:6.1%}  {bar}  {answer.label.name:<{width}}".rstrip())
     if not single:
         click.echo()
-
-

@@ -14,6 +14,7 @@ from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
 from pocketlens.compress.compress import compress
 from pocketlens.compress.settings import Settings
+from pocketlens.images.recipe import describe
 from pocketlens.labels.files import read_labels
 
 
@@ -49,12 +50,13 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     )
     target = out or model.with_suffix(".lens")
     labels = read_labels(options["labels"]) if options["labels"] else None
+    request = recipe_from(options)
     with progress_bar(hidden=options["as_json"]) as progress:
         contents = compress(
             model,
             target,
             settings=settings,
-            recipe=recipe_from(options),
+            recipe=request,
             labels=labels,
             name=options["name"],
             licence=options["licence"],
@@ -67,6 +69,8 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
                     "tensors": rows})  # fmt: skip
         return
     _print_summary(target, before=before, after=after, rows=rows)
+    assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
+    Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
 
 
 def _print_summary(target: Path, *, before: int, after: int, rows: list[dict[str, Any]]) -> None:

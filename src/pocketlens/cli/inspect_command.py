@@ -45,9 +45,7 @@ def command(lens: Path, planes: Path | None, as_json: bool) -> None:
     _print_tables(contents, file_bytes=lens.stat().st_size, memory=memory)
 
 
-def summary(
-    contents: LensContents, *, file_bytes: int, memory: dict[str, int]
-) -> dict[str, Any]:
+def summary(contents: LensContents, *, file_bytes: int, memory: dict[str, int]) -> dict[str, Any]:
     """Everything that `inspect --json` prints; sizes in bytes."""
     return {
         "name": contents.name,

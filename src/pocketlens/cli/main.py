@@ -30,9 +30,11 @@ class LazyCommands(click.Group):
     """A group that imports a command's file only when that command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which people need them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's file now."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"pocketlens.cli.{cmd_name}_command")
@@ -40,10 +42,12 @@ class LazyCommands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run, and tell a mistake as a sentence rather than a traceback."""
         try:
             return super().invoke(ctx)
         except PocketlensError as error:

@@ -34,7 +34,7 @@ def recipe_from(options: Mapping[str, Any]) -> RecipeRequest:
     return RecipeRequest(
         preset=options["preset"],
         resize=options["resize"],
-        filter=options["filter_name"],
+        filter_name=options["filter_name"],
         crop=options["crop"],
         channels=options["channels"],
         mean=options["mean"],

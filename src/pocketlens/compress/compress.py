@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from pocketlens._version import __version__
 from pocketlens.base.errors import ModelError, UsageError
 from pocketlens.base.progress import Progress, silent
+from pocketlens.classify.lens import ends_in_softmax
 from pocketlens.compress.fates import store_tensors
+from pocketlens.compress.recipes import RecipeRequest
 from pocketlens.compress.settings import Settings
-from pocketlens.images.presets import preset
+from pocketlens.engine.reference.tensors import tensor_values
+from pocketlens.graph.graph import Network
+from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import numbered
 from pocketlens.lensfile.contents import LensContents, Provenance
@@ -18,7 +22,6 @@ from pocketlens.lensfile.writer import write_lens
 
 if TYPE_CHECKING:
     from pocketlens.images.recipe import Recipe
-    from pocketlens.importers.imported import Imported
     from pocketlens.labels.labels import Label
 
 
@@ -27,7 +30,7 @@ def compress(
     out: Path,
     *,
     settings: Settings | None = None,
-    recipe: Recipe | str | None = None,
+    recipe: Recipe | RecipeRequest | str | None = None,
     labels: tuple[Label, ...] | None = None,
     name: str | None = None,
     licence: str | None = None,
@@ -37,7 +40,7 @@ def compress(
 
     model    an ONNX file
     out      where the lens goes; replaced whole or not at all
-    recipe   a Recipe, or the name of a preset; None: what the model says, else 'imagenet'
+    recipe   a Recipe, a request, or a preset's name; None: the preset ASSUMED_PRESET
     labels   one a class; None: what the model says, else numbers
     returns  what was written
     Raises ModelError, UsageError, FileError.
@@ -63,7 +66,7 @@ def pack(
     imported: Imported,
     *,
     settings: Settings,
-    recipe: Recipe | str | None = None,
+    recipe: Recipe | RecipeRequest | str | None = None,
     labels: tuple[Label, ...] | None = None,
     name: str | None = None,
     licence: str | None = None,
@@ -71,9 +74,7 @@ def pack(
 ) -> LensContents:
     """Turn an imported network into the contents of a lens, without writing a file."""
     network = imported.network
-    records = store_tensors(
-        network.graph, network.tensors, settings=settings, progress=progress
-    )
+    records = store_tensors(network.graph, network.tensors, settings=settings, progress=progress)
     return LensContents(
         name=name or imported.name,
         graph=network.graph,
@@ -87,6 +88,25 @@ def pack(
             made_by=f"pocketlens {__version__}",
             settings=settings.to_json(),
         ),
+    )
+
+
+def unpack(contents: LensContents) -> Imported:
+    """Read a lens back as a network with float tensors, to be compressed anew.
+
+    The tensors are what the lens holds, decoded: what was lost stays lost.
+    """
+    graph = contents.graph
+    tensors = {record.name: tensor_values(record) for record in contents.tensors}
+    return Imported(
+        network=Network(graph, tensors),
+        name=contents.name,
+        source_name=contents.provenance.source_name,
+        source_sha256=contents.provenance.source_sha256,
+        scores="probabilities" if ends_in_softmax(graph) else "logits",
+        input_shape=graph.shapes[graph.inputs[0]],
+        licence=contents.provenance.licence,
+        labels=contents.labels,
     )
 
 
@@ -108,7 +128,7 @@ def _fitting_labels(labels: tuple[Label, ...], imported: Imported) -> tuple[Labe
     return labels
 
 
-def _fitting_recipe(recipe: Recipe | str | None, imported: Imported) -> Recipe:
+def _fitting_recipe(recipe: Recipe | RecipeRequest | str | None, imported: Imported) -> Recipe:
     graph = imported.network.graph
     shape = graph.shapes[graph.inputs[0]]
     if len(shape) != 4 or shape[1] not in (1, 3):
@@ -119,7 +139,9 @@ def _fitting_recipe(recipe: Recipe | str | None, imported: Imported) -> Recipe:
         )
     _, channels, height, width = shape
     if recipe is None or isinstance(recipe, str):
-        return preset(recipe or "imagenet", height=height, width=width, channels=channels)
+        recipe = RecipeRequest(preset=recipe)
+    if isinstance(recipe, RecipeRequest):
+        recipe = recipe.fit(height, width, channels=channels)
     if (recipe.height, recipe.width) != (height, width):
         raise UsageError(
             f"The recipe makes pictures of {recipe.height}x{recipe.width}, but "

@@ -1,0 +1,46 @@
+"""A recipe asked for by words, completed when the network's input size is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pocketlens.images.options import from_options
+from pocketlens.images.presets import preset
+from pocketlens.images.recipe import Recipe
+
+ASSUMED_PRESET = "imagenet"
+"""Taken where neither a preset nor a recipe is given; whoever shows a result says so."""
+
+
+@dataclass(frozen=True)
+class RecipeRequest:
+    """A preset's name and what to change in it; None leaves a part as it is.
+
+    The parts are text as the command line takes it; see images/options.py.
+    """
+
+    preset: str | None = None
+    resize: str | None = None
+    filter_name: str | None = None
+    crop: str | None = None
+    channels: str | None = None
+    mean: str | None = None
+    scale: str | None = None
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nothing was said, so that ASSUMED_PRESET is taken."""
+        return self == RecipeRequest()
+
+    def fit(self, height: int, width: int, *, channels: int) -> Recipe:
+        """The recipe for a network's input of that size. Raises UsageError."""
+        name = self.preset or ASSUMED_PRESET
+        return from_options(
+            preset(name, height=height, width=width, channels=channels),
+            resize=self.resize,
+            filter_name=self.filter_name,
+            crop=self.crop,
+            channels=self.channels,
+            mean=self.mean,
+            scale=self.scale,
+        )
