@@ -110,4 +110,4 @@ class ReferenceEngine:
     def _may_be_many(self, name: str, array: Array) -> bool:
         shapes = self.graph.shapes
         whole = all(shapes[output][:1] == (1,) for output in self.graph.outputs)
-        return whole and array.shape[0] > 0 and array.shape[1:] == shapes[name][1:]
+        return whole and array.size > 0 and (1, *array.shape[1:]) == shapes[name]

@@ -25,10 +25,12 @@ def conv2d(x: Array, w: Array, attributes: Attributes, shape: Shape) -> Array:
     images, outputs, out_h, out_w = shape
     depth = w.shape[1]
     out = np.zeros((images, groups, outputs // groups, out_h * out_w))
-    weights = w.reshape(groups, outputs // groups, depth, w.shape[2], w.shape[3])
+    # One matrix (O/groups, C/groups) for each group and entry of the window, contiguous for BLAS.
+    by_entry = np.ascontiguousarray(w.transpose(2, 3, 0, 1))
+    weights = by_entry.reshape(*w.shape[2:], groups, outputs // groups, depth)
     for (ky, kx), view in _entries(x, w.shape[2:], attributes, shape, fill=0.0):
         columns = view.reshape(images, groups, depth, out_h * out_w)
-        out += weights[:, :, :, ky, kx] @ columns
+        out += weights[ky, kx] @ columns
     return out.reshape(shape)
 
 

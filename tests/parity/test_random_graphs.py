@@ -1,0 +1,39 @@
+"""Random networks run alike on the reference and on every core target."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.engines import CORES, REFERENCE, Engine
+from pocketlens.base.tolerances import NETWORK
+from pocketlens.graph.graph import Network
+
+from .compressed import FATES, Fate, compressed_contents
+from .random_graphs import networks
+from .test_operators import assert_close
+
+
+@settings(max_examples=60)
+@given(networks())
+def test_random_networks_run_and_stay_finite(network: Network) -> None:
+    shape = network.graph.shapes["x"]
+    x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    for output in REFERENCE.run(compressed_contents(network, Fate("half")), [x]):
+        assert np.isfinite(output).all()
+
+
+@pytest.mark.parametrize("engine", CORES, ids=lambda engine: engine.name)
+@settings(max_examples=60)
+@given(network=networks(), fate=st.sampled_from(FATES))
+def test_random_networks_run_alike(network: Network, fate: Fate, engine: Engine) -> None:
+    shape = network.graph.shapes["x"]
+    x = np.random.default_rng(0).uniform(-1, 1, (2, *shape[1:])).astype(np.float32)
+    contents = compressed_contents(network, fate)
+    if any(network.graph.shapes[name][0] != 1 for name in network.graph.outputs):
+        x = x[:1]
+    expected = REFERENCE.run(contents, [x])
+    for one, other in zip(engine.run(contents, [x]), expected, strict=True):
+        assert_close(one, other, NETWORK)
