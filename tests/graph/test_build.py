@@ -71,6 +71,7 @@ SLUGS: list[tuple[str, Mapping[str, object], str]] = [
     ("a missing input", {"inputs": ("nowhere", "w")}, "bad-shape"),
     ("an input made later", {"inputs": ("scores", "w")}, "bad-graph"),
     ("a computed weight", {"inputs": ("x", "x")}, "bad-graph"),
+    ("a computed bias", {"inputs": ("x", "w", "x")}, "bad-graph"),
     ("a missing required input", {"inputs": ("", "w")}, "bad-shape"),
     ("too few inputs", {"inputs": ("x",)}, "bad-shape"),
     ("too many inputs", {"inputs": ("x", "w", "bias", "", "")}, "bad-shape"),

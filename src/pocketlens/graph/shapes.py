@@ -19,6 +19,9 @@ MAX_NODES = 2**16
 MAX_INPUTS = 2**18
 """Inputs of all nodes together."""
 
+_CONSTANT_INPUTS = {"conv2d": (2,), "linear": (2,)}
+"""Biases: engines add them while they have the sums at hand, so they are known beforehand."""
+
 
 def check_graph(graph: Graph) -> None:
     """Judge everything about a graph that can be judged without its tensors' values.
@@ -106,8 +109,9 @@ def _check_node(graph: Graph, node: Node, made: set[str], produced: set[str]) ->
             continue
         if name in produced and name not in made:
             raise _bad(f"Input {quoted(name)} is read before it is made.")
-        if position in op.weights and name in made:
-            raise _bad(f"Input {quoted(name)} stands where weights belong, but is computed.")
+        constant = (*op.weights, *_CONSTANT_INPUTS.get(op.name, ()))
+        if position in constant and name in made:
+            raise _bad(f"Input {quoted(name)} stands where a weight or bias belongs, but varies.")
         shape = graph.shapes.get(name)
         check_shape(shape, f"array {quoted(name)}")
         shapes.append(shape)
