@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from pocketlens.base.errors import LensFileError
 from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.images.recipe import Recipe
-from pocketlens.labels.labels import Label
+from pocketlens.labels.labels import Label, numbered
 from pocketlens.lensfile.contents import (
     Band,
     LensContents,
@@ -22,10 +22,9 @@ from pocketlens.lensfile.contents import (
     Receipt,
     TensorRecord,
 )
+from pocketlens.lensfile.neutral import with_neutral
+from pocketlens.lensfile.rules import MOST_CLASSES, MOST_PATH, product
 from pocketlens.lensfile.schema import Rows
-
-MOST_PATH = 64
-"""Most branches above a label; WordNet is less than 20 deep."""
 
 # Rows come as tuples of the columns' types; Any spares a cast for every column.
 AnyRow = tuple[Any, ...]
@@ -33,14 +32,14 @@ AnyRow = tuple[Any, ...]
 
 def assemble(rows: Rows) -> LensContents:
     """Put the contents together. Raises LensFileError 'lens-bad-row'."""
-    name, handed_in, input_shape, handed_out, *provenance = _only(rows, "lens")
+    name, handed_in, input_shape, handed_out, *provenance, _ = _only(rows, "lens")
     tensors = _tensors(rows)
     shapes = {handed_in: _shape("lens", 0, input_shape)}
     return LensContents(
         name=name,
         graph=Graph((handed_in,), (handed_out,), _nodes(rows, shapes, tensors), shapes),
         tensors=tensors,
-        labels=_labels(rows),
+        labels=_labels(rows) or _numbered_labels(shapes.get(handed_out, ())),
         recipe=_recipe(_only(rows, "recipe")),
         provenance=Provenance(*provenance),
         receipts=tuple(_receipt(row) for row in _counted(rows, "receipts")),
@@ -125,7 +124,8 @@ def _nodes(
             _bad("nodes", number, "makes an array that stands there already")
         shapes[output] = _shape("nodes", number, shape)
         read = _names("nodes", number, inputs)
-        nodes.append(Node(op, name, read, output, _attributes(number, attributes)))
+        full = with_neutral(op, _attributes(number, attributes))
+        nodes.append(Node(op, name, read, output, full))
     for number, tensor in enumerate(tensors):
         if tensor.name in shapes:
             _bad("tensors", number, "has the name of an array or of another tensor")
@@ -153,6 +153,13 @@ def _labels(rows: Rows) -> tuple[Label, ...]:
     return tuple(labels)
 
 
+def _numbered_labels(scores: Shape) -> tuple[Label, ...]:
+    classes = product(scores)
+    if classes is None or classes > MOST_CLASSES:
+        _bad("labels", 0, "is missing, and the number of classes cannot be told")
+    return numbered(classes)
+
+
 def _recipe(row: AnyRow) -> Recipe:
     resize, resize_height, resize_width, filter_name, height, width, channels, mean, scale = row
     return Recipe(
@@ -170,19 +177,41 @@ def _recipe(row: AnyRow) -> Recipe:
 
 def _tensors(rows: Rows) -> tuple[TensorRecord, ...]:
     records = _counted(rows, "tensors")
-    bands = _grouped(rows, "planes", len(records))
-    parts = _grouped(rows, "numbers", len(records))
-    return tuple(_tensor(row, bands[number], parts[number]) for number, row in enumerate(records))
+    bands = _bands(rows, len(records))
+    run = b"".join(data for _, data in _counted(rows, "numbers"))
+    tensors, end = [], 0
+    for row in records:
+        start, end = end, end + _number_bytes(row)
+        if end > len(run):
+            _bad("tensors", row[0], f"needs numbers up to byte {end:,}; {len(run):,} are there")
+        tensors.append(_tensor(row, bands[row[0]], run[start:end]))
+    if end != len(run):
+        _bad("numbers", 0, f"begins a run of {len(run):,} bytes; its tensors need {end:,}")
+    return tuple(tensors)
 
 
-def _tensor(row: AnyRow, bands: Sequence[AnyRow], parts: Sequence[AnyRow]) -> TensorRecord:
+def _number_bytes(row: AnyRow) -> int:
+    """Bytes that a tensor has in the run of numbers."""
+    number, _, shape_text, fate, _, _, palette_size, group_rows, _, _ = row
+    shape = _shape("tensors", number, shape_text)
+    count = product(shape)
+    if count is None:
+        _bad("tensors", number, "has a shape that no tensor has")
+    if fate != "palette":
+        return count * (4 if fate == "float" else 2)
+    if palette_size is None or not group_rows or min(palette_size, group_rows) < 1 or not shape:
+        _bad("tensors", number, "has the fate 'palette' and lacks one")
+    groups: int = -(-shape[0] // group_rows)
+    return groups * int(palette_size) * 2
+
+
+def _tensor(row: AnyRow, bands: Sequence[Band], numbers: bytes) -> TensorRecord:
     number, name, shape_text, fate, reason, error, *of_palette = row
     shape = _shape("tensors", number, shape_text)
-    data = b"".join(part for (part,) in parts)
     if fate != "palette":
         if bands or of_palette != [None] * 4:
             _bad("tensors", number, f"has the fate {fate!r:.20} and yet a palette or a plane")
-        return TensorRecord(name, shape, fate, reason, values=data, error=error)
+        return TensorRecord(name, shape, fate, reason, values=numbers, error=error)
     if None in of_palette:
         _bad("tensors", number, "has the fate 'palette' and lacks a number about it")
     palette_size, group_rows, index_bits, width = of_palette
@@ -193,24 +222,24 @@ def _tensor(row: AnyRow, bands: Sequence[AnyRow], parts: Sequence[AnyRow]) -> Te
         reason,
         palette_size=palette_size,
         group_rows=group_rows,
-        palettes=data,
-        plane=Plane(width, index_bits, tuple(Band(height, png) for height, png in bands)),
+        palettes=numbers,
+        plane=Plane(width, index_bits, tuple(bands)),
         error=error,
     )
 
 
-def _grouped(rows: Rows, table: str, tensors: int) -> list[list[AnyRow]]:
-    """Rows of planes or numbers by tensor: bands and parts count from 0, tensors go up."""
-    groups: list[list[AnyRow]] = [[] for _ in range(tensors)]
+def _bands(rows: Rows, tensors: int) -> list[list[Band]]:
+    """Bands by tensor: they count from 0, tensors go up."""
+    bands: list[list[Band]] = [[] for _ in range(tensors)]
     last = 0
-    for number, tensor, position, *rest in _counted(rows, table):
+    for number, tensor, position, height, png in _counted(rows, "planes"):
         if not last <= tensor < tensors:
-            _bad(table, number, f"belongs to tensor {tensor}, which is out of order or missing")
-        if position != len(groups[tensor]):
-            _bad(table, number, f"has the place {position}; {len(groups[tensor])} is next")
-        groups[tensor].append(tuple(rest))
+            _bad("planes", number, f"belongs to tensor {tensor}, which is out of order or missing")
+        if position != len(bands[tensor]):
+            _bad("planes", number, f"is band {position}; band {len(bands[tensor])} is next")
+        bands[tensor].append(Band(height, png))
         last = tensor
-    return groups
+    return bands
 
 
 def _receipt(row: AnyRow) -> Receipt:

@@ -7,6 +7,7 @@ Tensors are judged in `check_tensors`, texts and numbers by the helpers of `rule
 from __future__ import annotations
 
 import json
+import math
 import re
 
 from pocketlens.base.errors import LensFileError, ModelError
@@ -15,12 +16,17 @@ from pocketlens.graph.shapes import check_graph
 from pocketlens.images.recipe import MAX_SIDE, Recipe, fault
 from pocketlens.labels.labels import Label
 from pocketlens.labels.labels import fault as fault_of_label
-from pocketlens.lensfile.assemble import MOST_PATH
 from pocketlens.lensfile.check_tensors import check_tensors
 from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
-from pocketlens.lensfile.rules import check_text, check_word, is_real, is_whole
+from pocketlens.lensfile.rules import (
+    MOST_CLASSES,
+    MOST_PATH,
+    check_text,
+    check_word,
+    is_real,
+    is_whole,
+)
 
-MOST_CLASSES = 2**18
 MOST_RECEIPTS = 10_000
 MOST_COUNT = 2**53
 _WNID = re.compile(r"n[0-9]{8}")
@@ -63,9 +69,7 @@ def _check_graph(graph: Graph) -> None:
 
 
 def _check_labels(labels: tuple[Label, ...], graph: Graph) -> None:
-    classes = 1
-    for size in graph.shapes[graph.outputs[0]]:
-        classes *= size
+    classes = math.prod(graph.shapes[graph.outputs[0]])
     if len(labels) != classes or classes > MOST_CLASSES:
         raise _label(
             f"There are {len(labels):,} labels; its graph gives scores for {classes:,} classes "

@@ -16,12 +16,12 @@ from pocketlens.base.errors import LensFileError
 from pocketlens.graph.attributes import quoted
 from pocketlens.graph.graph import Graph
 from pocketlens.lensfile.contents import Plane, TensorRecord
-from pocketlens.lensfile.rules import check_word, is_real, is_whole
+from pocketlens.lensfile.rules import MOST_AXES, MOST_SIZE, check_word, is_real, is_whole, product
+from pocketlens.lensfile.unfilter import unfilter
 from pocketlens.planes.plane import INDEX_BITS, MOST_BAND_BYTES, Band
 from pocketlens.planes.scanlines import inflate_band, read_header, scanline_bytes
 
-MOST_AXES = 6
-MOST_VALUES = 2**31 - 1
+MOST_VALUES = MOST_SIZE
 """Of all tensors together."""
 MOST_PALETTE = 256
 _HALF_BYTES = 2
@@ -67,12 +67,12 @@ def _refuse(tensor: TensorRecord, *, slug: str, what: str) -> NoReturn:
 def _check_shape(tensor: TensorRecord, graph: Graph) -> int:
     """The number of its values."""
     shape = tensor.shape
-    if len(shape) > MOST_AXES or not all(is_whole(size, 1, MOST_VALUES) for size in shape):
+    count = product(shape)
+    if count is None:
         _refuse(
             tensor,
             slug="lens-shape",
-            what=f"its shape has {len(shape)} axes, or sizes below 1 or "
-            f"above {MOST_VALUES:,}; at most {MOST_AXES} axes fit",
+            what=f"its shape is {shape!r:.80}; expected at most {MOST_AXES} axes of at least 1",
         )
     if graph.shapes.get(tensor.name) != shape:
         _refuse(
@@ -80,7 +80,7 @@ def _check_shape(tensor: TensorRecord, graph: Graph) -> int:
             slug="lens-shape",
             what=f"it has shape {shape}; its graph reads {graph.shapes.get(tensor.name)}",
         )
-    return math.prod(shape)
+    return count
 
 
 def _check_error(tensor: TensorRecord) -> None:
@@ -234,16 +234,10 @@ def _check_band(tensor: TensorRecord, plane: Plane, band: Band, *, number: int, 
 def _check_pixels(
     tensor: TensorRecord, plane: Plane, raw: bytes, *, number: int, rest: int
 ) -> None:
-    """Raw scanlines: unfiltered, every index in the palette, zeros after the last one."""
+    """Raw scanlines: every index in the palette, zeros after the last one."""
     stride = scanline_bytes(plane.width, plane.index_bits)
-    if any(raw[::stride]):
-        _refuse(
-            tensor,
-            slug="lens-band",
-            what=f"band {number} uses PNG's row filters; planes are stored "
-            "without, so that indices can be read where they lie",
-        )
-    # The filter bytes are 0 and so is index 0: they need not be cut out.
+    # The filter bytes are 0 now, as is the first index: they need not be cut out.
+    raw = unfilter(raw, stride)
     if raw.translate(None, _bytes_within(tensor.palette_size, plane.index_bits)):
         _refuse(
             tensor,

@@ -13,8 +13,8 @@ import sqlite3
 import struct
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.lensfile.schema import APPLICATION_ID, VERSION, Rows, content_tables, tables
-from pocketlens.lensfile.seal import seals
+from pocketlens.lensfile.schema import APPLICATION_ID, VERSION, Rows, tables
+from pocketlens.lensfile.seal import sealed
 
 PAGE_SIZES = (4096, 2048, 1024, 512)
 """Large pages suit large blobs (4 bytes a page point to the next), small pages small lenses."""
@@ -27,17 +27,17 @@ _WRITER = 3_036_000
 
 
 def build_image(rows: Rows, *, progress: Progress = silent) -> bytes:
-    """The database file that holds `rows` and their seals, with the page size that suits best.
+    """The database file that holds `rows` and their seal, with the page size that suits best.
 
     Up to LARGE_BYTES of content every page size is tried and the smallest file wins (the larger
     page of two equals).
     """
-    complete = {**rows, "seals": seals(rows)}
+    rows = sealed(rows)
     sizes = PAGE_SIZES if _content_bytes(rows) < LARGE_BYTES else PAGE_SIZES[:1]
     best = b""
     for done, page_bytes in enumerate(sizes):
         progress("lens file", done, len(sizes))
-        image = _image(complete, page_bytes)
+        image = _image(rows, page_bytes)
         if not best or len(image) < len(best):
             best = image
     progress("lens file", len(sizes), len(sizes))
@@ -71,8 +71,8 @@ def _without_history(image: bytes) -> bytes:
 def _content_bytes(rows: Rows) -> int:
     blobs = (
         value
-        for table in content_tables()
-        for row in rows[table.name]
+        for table_rows in rows.values()
+        for row in table_rows
         for value in row
         if isinstance(value, bytes)
     )

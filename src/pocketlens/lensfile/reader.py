@@ -1,7 +1,7 @@
 """Reads a lens, trusting nothing in it.
 
 The order matters: the header before SQLite sees the file, SQLite's defences before the schema,
-the schema (byte for byte ours) before any table, types and bounds before values, the seals
+the schema (byte for byte ours) before any table, types and bounds before values, the seal
 before meaning. SQL is never run from the file: tables only, no views, triggers, indexes or
 generated columns. After https://www.sqlite.org/security.html, "Untrusted SQLite database files".
 """
@@ -29,11 +29,9 @@ from pocketlens.lensfile.schema import (
     Row,
     Rows,
     Table,
-    content_tables,
-    seals_table,
     tables,
 )
-from pocketlens.lensfile.seal import seals
+from pocketlens.lensfile.seal import sealed
 
 MOST_FILE_BYTES = 2 * 1024**3
 MOST_ROW_BYTES = 1_100_000
@@ -109,17 +107,11 @@ def _read_rows(path: Path, file_bytes: int) -> Rows:
     with _database(path) as database:
         _check_schema(database)
         budget = _Budget(file_bytes)
-        rows = {table.name: budget.read(database, table) for table in content_tables()}
-        stored = budget.read(database, seals_table())
-    sealed = seals(rows)
-    if stored != sealed:
-        names = (table.name for table in content_tables())
-        broken = next(
-            (name for name, row in zip(names, sealed, strict=True) if row not in stored), "seals"
-        )
+        rows = {table.name: budget.read(database, table) for table in tables().values()}
+    if sealed(rows) != rows:
         raise LensFileError(
-            f"Its table '{broken}' does not fit its seal: it was damaged or edited. Copy the "
-            "lens again, or make it again from the model.",
+            "Its rows do not fit its seal: it was damaged or edited. Copy the lens again, or "
+            "make it again from the model.",
             slug="lens-damaged",
         )
     return rows

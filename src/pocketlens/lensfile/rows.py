@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator
 
 from pocketlens.graph.graph import Graph, Node
-from pocketlens.graph.ops import OPS
 from pocketlens.images.recipe import Recipe
-from pocketlens.labels.labels import Label
+from pocketlens.labels.labels import Label, numbered
 from pocketlens.lensfile.contents import LensContents, Receipt, TensorRecord
-from pocketlens.lensfile.schema import Row, Rows
+from pocketlens.lensfile.neutral import without_neutral
+from pocketlens.lensfile.schema import NO_SEAL, Row, Rows
 from pocketlens.planes.plane import MOST_BAND_BYTES
 
 PART_BYTES = MOST_BAND_BYTES
@@ -18,7 +18,7 @@ PART_BYTES = MOST_BAND_BYTES
 
 
 def to_rows(contents: LensContents) -> Rows:
-    """The rows of every table but `seals`. The contents have been checked."""
+    """The rows of every table, not sealed yet. The contents have been checked."""
     labels, branches = _labels(contents.labels)
     return {
         "lens": [_lens(contents)],
@@ -62,6 +62,7 @@ def _lens(contents: LensContents) -> Row:
         provenance.licence,
         provenance.made_by,
         provenance.settings,
+        NO_SEAL,
     )
 
 
@@ -81,6 +82,8 @@ def _recipe(recipe: Recipe) -> Row:
 
 def _labels(labels: tuple[Label, ...]) -> tuple[list[Row], list[Row]]:
     """Rows of labels and of the tree that their paths form, branches in order of first use."""
+    if labels == numbered(len(labels)):
+        return [], []
     branches: dict[tuple[str, ...], int] = {}
     branch_rows: list[Row] = []
     label_rows: list[Row] = []
@@ -98,7 +101,7 @@ def _labels(labels: tuple[Label, ...]) -> tuple[list[Row], list[Row]]:
 
 
 def _node(node: Node, graph: Graph) -> Row:
-    attributes = {each.name: node.attributes[each.name] for each in OPS[node.op].attributes}
+    attributes = without_neutral(node.op, node.attributes)
     shape = graph.shapes[node.output]
     return node.op, node.name, _json(node.inputs), node.output, _json(shape), _json(attributes)
 
@@ -119,10 +122,9 @@ def _planes(tensors: tuple[TensorRecord, ...]) -> Iterator[Row]:
 
 
 def _numbers(tensors: tuple[TensorRecord, ...]) -> Iterator[Row]:
-    for number, tensor in enumerate(tensors):
-        data = tensor.palettes if tensor.plane is not None else tensor.values
-        for part, start in enumerate(range(0, len(data), PART_BYTES)):
-            yield number, part, data[start : start + PART_BYTES]
+    run = b"".join(tensor.palettes or tensor.values for tensor in tensors)
+    for start in range(0, len(run), PART_BYTES):
+        yield (run[start : start + PART_BYTES],)
 
 
 def _receipt(receipt: Receipt) -> Row:

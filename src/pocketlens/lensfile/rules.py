@@ -7,6 +7,12 @@ import unicodedata
 
 from pocketlens.base.errors import LensFileError
 
+MOST_AXES = 6
+MOST_SIZE = 2**31 - 1
+"""Of an axis, and of all numbers of a tensor."""
+MOST_CLASSES = 2**18
+MOST_PATH = 64
+"""Hypernyms above a label; WordNet is less than 20 deep."""
 MOST_WORD_BYTES = 4_096
 MOST_TEXT_BYTES = 1_000_000
 
@@ -27,6 +33,13 @@ def check_text(what: str, text: str) -> None:
         raise _bad(what, f"has more than {MOST_TEXT_BYTES:,} bytes")
     if any(unicodedata.category(letter) == "Cc" and letter not in "\n\r\t\f" for letter in text):
         raise _bad(what, "has control characters, which a terminal may obey")
+
+
+def product(shape: tuple[int, ...]) -> int | None:
+    """How many numbers an array of that shape holds; None where no array has it."""
+    if len(shape) > MOST_AXES or not all(is_whole(size, 1, MOST_SIZE) for size in shape):
+        return None
+    return math.prod(shape)
 
 
 def is_whole(value: object, least: int, most: int) -> bool:

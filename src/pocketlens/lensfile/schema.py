@@ -32,7 +32,8 @@ CREATE TABLE lens (
     source_sha256 TEXT NOT NULL, -- SHA-256 of the original's bytes, hex
     licence TEXT NOT NULL,       -- SPDX name or text of the licence
     made_by TEXT NOT NULL,       -- program and version
-    settings TEXT NOT NULL       -- of the compression, JSON object
+    settings TEXT NOT NULL,      -- of the compression, JSON object
+    seal BLOB NOT NULL           -- SHA-256 over all rows, see docs/format/lens.md, "The seal"
 );
 
 -- How a photo becomes the input: resize, crop, order channels, (pixel - mean) / scale. One row.
@@ -48,7 +49,7 @@ CREATE TABLE recipe (
     scale TEXT NOT NULL             -- one number a channel, JSON list
 );
 
--- Classes, in the order of the scores.
+-- Classes, in the order of the scores. No rows where they have no names: then class 0, class 1...
 CREATE TABLE labels (
     number INTEGER PRIMARY KEY,  -- of the class, from 0
     name TEXT NOT NULL,          -- for people
@@ -71,7 +72,7 @@ CREATE TABLE nodes (
     inputs TEXT NOT NULL,        -- names of arrays and tensors, "" where one is absent, JSON list
     output TEXT NOT NULL,        -- name of the array that it makes
     shape TEXT NOT NULL,         -- sizes of that array's axes for one photo, JSON list
-    attributes TEXT NOT NULL     -- every attribute of the operator, JSON object
+    attributes TEXT NOT NULL     -- of the operator, JSON object; neutral ones are left out
 );
 
 -- Weights and constants, in the order in which nodes first read them.
@@ -98,13 +99,11 @@ CREATE TABLE planes (
     png BLOB NOT NULL            -- grayscale PNG of bit depth index_bits, at most 1,000,000 bytes
 );
 
--- Numbers, little-endian: the palettes of tensors of fate "palette" (half precision, ascending,
--- one after the other), the values of the others (half precision, or float32).
+-- One run of little-endian numbers, tensor after tensor: for each its palettes (half precision,
+-- palette after palette, each ascending) or its values (half precision or float32, by its fate).
 CREATE TABLE numbers (
-    number INTEGER PRIMARY KEY,  -- from 0, in the order of tensors and parts
-    tensor INTEGER NOT NULL,     -- number of the tensor
-    part INTEGER NOT NULL,       -- from 0; parts are joined
-    data BLOB NOT NULL           -- at most 1,000,000 bytes
+    number INTEGER PRIMARY KEY,  -- from 0
+    data BLOB NOT NULL           -- 1,000,000 bytes, fewer in the last row
 );
 
 -- Measurements, oldest first. Rates in percent, intervals of 95%.
@@ -128,21 +127,16 @@ CREATE TABLE receipts (
     engine TEXT NOT NULL,          -- what computed
     version TEXT NOT NULL          -- of Pocketlens
 );
-
--- A seal for every table above: rows that were altered by accident do not go unnoticed.
-CREATE TABLE seals (
-    name TEXT NOT NULL,          -- of the table
-    sha256 BLOB NOT NULL         -- over its rows, see docs/format/lens.md, "Seals"
-);
 """
 """The tables with a comment on each of them and on every column."""
 
 Value = int | float | str | bytes | None
 Row = tuple[Value, ...]
 Rows = dict[str, list[Row]]
-"""The rows of every table but `seals`, by table, in order."""
+"""The rows of every table, by table, in order."""
 
-_SEALS = "seals"
+NO_SEAL = b""
+"""Stands in the rows of `lens` until they are sealed."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +171,7 @@ class Table:
 
 @cache
 def tables() -> dict[str, Table]:
-    """Every table by name, `seals` last, as SQLite itself understands the schema."""
+    """Every table by name, as SQLite itself understands the schema."""
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         statements = _statements()
         for statement in statements:
@@ -195,16 +189,6 @@ def tables() -> dict[str, Table]:
                 ),
             )
     return found
-
-
-def content_tables() -> tuple[Table, ...]:
-    """Every table but `seals`."""
-    return tuple(table for table in tables().values() if table.name != _SEALS)
-
-
-def seals_table() -> Table:
-    """The table of seals."""
-    return tables()[_SEALS]
 
 
 def _statements() -> list[str]:

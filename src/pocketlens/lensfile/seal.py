@@ -1,37 +1,50 @@
-"""Seals: a SHA-256 over the rows of a table, so that a flipped byte never passes for a weight.
+"""The seal: a SHA-256 over every row, so that a flipped byte never passes for a weight.
 
-A seal is not a signature: it guards against accidents, not against people.
+It is no signature: it guards against accidents, not against people.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
 
-from pocketlens.lensfile.schema import Row, Rows, Value, content_tables
+from pocketlens.lensfile.schema import Row, Rows, Value, tables
 
 
-def seal(rows: Iterable[Row]) -> bytes:
-    """SHA-256 over rows: of each value a letter, its length in bytes as u64, and its bytes.
+def seal_of(rows: Rows) -> bytes:
+    """SHA-256 over all rows, table after table in the order of the schema.
 
+    Of each table the value `name`, then row by row every value; of `lens` all but the seal.
+    Of each value a letter, its length in bytes as u64 little-endian, and its bytes:
     i  whole number, decimal ASCII      f  float64, little-endian      t  text, UTF-8
     b  blob                             n  NULL, no bytes
-    A row ends with the letter r and the number of its values as u64.
+    A table ends with the letter e and the number of its rows as u64.
     """
     digest = hashlib.sha256()
-    for row in rows:
-        for value in row:
-            letter, data = _canonical(value)
-            digest.update(letter + struct.pack("<Q", len(data)))
-            digest.update(data)
-        digest.update(b"r" + struct.pack("<Q", len(row)))
+    for name in tables():
+        _feed(digest, name)
+        for row in unsealed(rows[name]) if name == "lens" else rows[name]:
+            for value in row:
+                _feed(digest, value)
+        digest.update(b"e" + struct.pack("<Q", len(rows[name])))
     return digest.digest()
 
 
-def seals(rows: Rows) -> list[Row]:
-    """The rows of the table `seals` for the rows of all others."""
-    return [(table.name, seal(rows[table.name])) for table in content_tables()]
+def sealed(rows: Rows) -> Rows:
+    """The rows with their seal in its place."""
+    seal = seal_of(rows)
+    return {**rows, "lens": [(*row, seal) for row in unsealed(rows["lens"])]}
+
+
+def unsealed(lens_rows: list[Row]) -> list[Row]:
+    """Rows of the table `lens` without their last column."""
+    return [row[:-1] for row in lens_rows]
+
+
+def _feed(digest: hashlib._Hash, value: Value) -> None:
+    letter, data = _canonical(value)
+    digest.update(letter + struct.pack("<Q", len(data)))
+    digest.update(data)
 
 
 def _canonical(value: Value) -> tuple[bytes, bytes]:
