@@ -26,6 +26,12 @@ POCKETLENS_INLINE V of_bits(I bits) {
   return v;
 }
 
+// Whole numbers modulo 2^32: what a bit pattern becomes may pass the ends of int32_t.
+POCKETLENS_INLINE I plus(I a, int32_t b) {
+  typedef uint32_t U __attribute__((vector_size(kWidth * 4)));
+  return (I)((U)a + (uint32_t)b);
+}
+
 POCKETLENS_INLINE V absolute(V x) { return of_bits(bits_of(x) & 0x7fffffff); }
 // |x| with the sign of `sign`; x is not negative.
 POCKETLENS_INLINE V with_sign(V x, V sign) {
@@ -55,10 +61,10 @@ POCKETLENS_INLINE ExpParts exp_parts(V x, V low) {
   const V shifted = x * 1.44269504088896341f + round;
   const V whole = shifted - round;
   const V r = x - whole * 0.693359375f - whole * -2.12194440e-4f + low;
-  const I n = bits_of(shifted) - 0x4b400000;
+  const I n = plus(bits_of(shifted), -0x4b400000);
   const I half = n >> 1;
-  return {polynomial(r, kCoefficients) * r * r + r, of_bits((half + 127) << 23),
-          of_bits((n - half + 127) << 23)};
+  return {polynomial(r, kCoefficients) * r * r + r, of_bits(plus(half, 127) << 23),
+          of_bits(plus(n - half, 127) << 23)};
 }
 
 POCKETLENS_INLINE V exponential(V x, V low = V{}) {
@@ -79,7 +85,7 @@ POCKETLENS_INLINE V log_normal(V x) {
                                      -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
                                      2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
   // x = 2^n m with m in [sqrt(1/2), sqrt(2))
-  const I shifted = bits_of(x) - 0x3f3504f3;
+  const I shifted = plus(bits_of(x), -0x3f3504f3);
   const V n = __builtin_convertvector(shifted >> 23, V);
   const V m = of_bits((shifted & 0x7fffff) + 0x3f3504f3) - 1.f;
   const V square = m * m;
