@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# What zipfile, zlib and NumPy raise on damaged, encrypted or lying archives.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, MemoryError)
+# What zipfile, zlib and NumPy raise on damaged, encrypted or lying archives (OSError: a seek to
+# a place before the file's start).
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 MAX_ARRAY_BYTES = 4 << 30
 """The arrays are in memory as a whole: 20 times all of CIFAR-10's 60,000 pictures."""
@@ -34,7 +44,7 @@ def from_npz(path: Path, labels: Sequence[Label], *, name: str, progress: Progre
 
     `names` are matched to the lens's labels; where none of them is known, or there are none,
     the numbers in `labels` are taken as class numbers.
-    Raises DataError 'dataset-npz', 'npz-pickled', 'npz-too-large', 'no-photos' or
+    Raises DataError 'dataset-npz', 'npz-pickled', 'npz-too-large', 'empty-dataset' or
     'unknown-label'; FileError.
     """
     arrays = _load(path)
@@ -70,10 +80,18 @@ def _sha256_of(pixels: NDArray[np.uint8]) -> str:
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays that matter, by key. Nothing is unpickled."""
+    try:
+        with path.open("rb") as file:
+            return _load_open(file, path)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
+def _load_open(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
 
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             total = sum(entry.file_size for entry in archive.infolist())
         if total > MAX_ARRAY_BYTES:
             raise DataError(
@@ -81,15 +99,11 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
                 "Split it, or keep the photos as files.",
                 slug="npz-too-large",
             )
-        with np.load(path, allow_pickle=False) as archive:
-            return {
-                key: _array(archive, key, path)
-                for key in ("images", "labels", "names")
-                if key in archive.files
-            }
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    except (*_DAMAGE, ValueError) as error:
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            wanted = [key for key in ("images", "labels", "names") if key in arrays.files]
+            return {key: _array(arrays, key, path) for key in wanted}
+    except _DAMAGE as error:
         raise _bad(path, f"it is damaged or no .npz file ({error})") from error
 
 
@@ -126,7 +140,7 @@ def _checked(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[NDArray[np.ui
         raise DataError(
             f"'{path}' holds no pictures: 'images' has shape {images.shape}. "
             "Expected at least one.",
-            slug="no-photos",
+            slug="empty-dataset",
         )
     return images, numbers
 

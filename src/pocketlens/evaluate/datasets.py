@@ -25,7 +25,7 @@ def open_dataset(
             a labels.csv; or an .npz with `images` and `labels`
     labels  of the model that will be measured, one a class: classes are matched to them
 
-    Raises FileError, and DataError 'not-a-dataset', 'no-photos', 'unknown-label',
+    Raises FileError, and DataError 'not-a-dataset', 'empty-dataset', 'unknown-label',
     'photo-missing', 'dataset-csv', 'dataset-not-utf-8', 'dataset-npz', 'npz-pickled' or
     'npz-too-large'.
     """

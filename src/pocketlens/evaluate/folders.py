@@ -32,7 +32,7 @@ def from_class_folders(
 
     Folder names are matched by WordNet id, name or number; where none is known and there are
     as many folders as classes, they are taken in sorted order, as torchvision does.
-    Raises DataError 'no-photos', 'not-a-dataset' or 'unknown-label'; FileError.
+    Raises DataError 'empty-dataset', 'not-a-dataset' or 'unknown-label'; FileError.
     """
     folders = {sub.name: _photos_in(sub) for sub in _subfolders(folder)}
     if not folders:
@@ -46,7 +46,7 @@ def from_class_folders(
         raise DataError(
             f"There are no photos in the {len(folders)} folders of '{folder}'. "
             f"Expected files ending in {', '.join(sorted(PHOTO_SUFFIXES))}.",
-            slug="no-photos",
+            slug="empty-dataset",
         )
     found = match(labels, tuple(filled), where=f"the folders of '{folder}'", otherwise="sorted")
     files: list[Path] = []
@@ -66,7 +66,7 @@ def from_labels_csv(
     Of several such columns the first in this order is taken; `wnid` only if the labels have
     WordNet ids. `index` is a class number from 0. Files lie in `folder` or in one of its
     folders. Other columns are ignored.
-    Raises DataError 'dataset-csv', 'dataset-not-utf-8', 'photo-missing', 'no-photos' or
+    Raises DataError 'dataset-csv', 'dataset-not-utf-8', 'photo-missing', 'empty-dataset' or
     'unknown-label'; FileError.
     """
     rows = _read_rows(csv_file)
@@ -162,7 +162,7 @@ def _read_rows(csv_file: Path) -> list[Mapping[str, str | None]]:
     if not rows:
         raise DataError(
             f"'{csv_file}' lists no photos. Expected a header and one row a photo.",
-            slug="no-photos",
+            slug="empty-dataset",
         )
     if "file" not in rows[0]:
         raise _bad_csv(csv_file, "its first line has no column 'file'")
