@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pocketlens.planes.plane import MOST_BAND_BYTES
 from pocketlens.planes.scanlines import scanline_bytes
 
-LEAST_ROW_BYTES = 2_048
-"""A row's filter byte costs up to a byte: one in 2,048 is lost in the noise (0.02% measured)."""
+LONG_ROW_BYTES = 2_048
+"""Above this an output has a row of its own: filter bytes then cost whole models below 0.1%."""
+
+SHARED_ROW_BYTES = 8_192
+"""Small outputs share rows of at most so many bytes."""
 
 BAND_BYTES = 990_000
 """Raw scanlines of a band. Deflate cannot make them longer than a band's 1,000,000 bytes."""
@@ -27,13 +29,24 @@ def choose_layout(count: int, row_length: int, index_bits: int) -> Layout:
 
     row_length  indices of one output: count / outputs
 
-    One output is one row where that makes rows of at least LEAST_ROW_BYTES; smaller outputs
-    share a row, a whole number of them; an output too long for a band is wrapped.
+    An output of at least LONG_ROW_BYTES is a row. Smaller outputs share a row, a whole number of
+    them up to SHARED_ROW_BYTES: the number that spends the fewest bytes on filter bytes and on
+    pixels left over in the last row. A tensor that fits in such a row is one row; an output too
+    long for a band is wrapped.
     """
-    least_pixels = LEAST_ROW_BYTES * 8 // index_bits
-    together = max(1, -(-least_pixels // row_length))
     most_pixels = (BAND_BYTES - 1) * 8 // index_bits
-    width = min(row_length * together, count, most_pixels)
+    shared_pixels = SHARED_ROW_BYTES * 8 // index_bits
+    if count <= shared_pixels:
+        width = count
+    elif row_length * index_bits >= LONG_ROW_BYTES * 8:
+        width = min(row_length, most_pixels)
+    else:
+        choices = range(row_length, shared_pixels + 1, row_length)
+        width = min(choices, key=lambda width: _spent_bits(count, width, index_bits))
     band_rows = BAND_BYTES // scanline_bytes(width, index_bits)
-    assert band_rows * scanline_bytes(width, index_bits) <= MOST_BAND_BYTES
     return Layout(width, -(-count // width), band_rows)
+
+
+def _spent_bits(count: int, width: int, index_bits: int) -> int:
+    """Bits of scanlines that are not indices."""
+    return -(-count // width) * scanline_bytes(width, index_bits) * 8 - count * index_bits
