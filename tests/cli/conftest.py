@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from pocketlens.cli.main import main
-from tests.small_models import write_small_classifier
+from small_models import write_small_classifier
 
 Run = Callable[..., Result]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.cli.conftest import Run
+from cli.conftest import Run
 
 
 def sentence(run: Run, *arguments: object, code: int = 2) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pocketlens.cli.main import COMMANDS
 from pocketlens.lensfile.reader import read_lens
-from tests.cli.conftest import Run
+from cli.conftest import Run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
