@@ -1,8 +1,8 @@
 /* The whole C interface of the core: plan bytes in, scores out.
  *
  * A lens is made from a plan (docs/format/plan.md), fed with the bands of its planes, and run.
- * Nothing here prints, throws, or keeps a global. No function allocates but pl_open and pl_ready.
- * A lens may be used by one thread at a time.
+ * Nothing here prints, throws, or keeps a global. pl_run allocates nothing. A lens may be used by
+ * one thread at a time.
  */
 #ifndef POCKETLENS_CORE_H
 #define POCKETLENS_CORE_H
@@ -15,6 +15,31 @@ extern "C" {
 #endif
 
 typedef struct pl_lens pl_lens;
+
+typedef enum {
+  PL_OK = 0,
+  PL_NO_MEMORY = 1,
+  PL_NO_TARGET = 2,    /* this build or machine lacks the instruction set */
+  PL_BAD_ARGUMENT = 3, /* threads 0 or more than 256, a null pointer */
+  PL_NOT_A_PLAN = 4,
+  PL_VERSION = 5,
+  PL_SECTIONS = 6,  /* offsets or sizes of the plan's sections */
+  PL_TOO_LARGE = 7, /* more than the core takes: seen, and where known the limit */
+  PL_VALUE = 8,     /* rank or dimensions of value `seen` */
+  PL_TENSOR = 9,    /* a field of the tensor table */
+  PL_PALETTE = 10,  /* index bits, k, group rows or palette bytes */
+  PL_OPERATOR = 11, /* number of an operator, of its inputs or its attributes */
+  PL_REFERENCE = 12,
+  PL_ATTRIBUTE = 13,    /* word `expected` of the op's attributes has value `seen` */
+  PL_SHAPE = 14,        /* shapes do not fit, or the output's is not what the op makes */
+  PL_ORDER = 15,        /* value `seen` is read before it is made, made twice or never */
+  PL_BAND_NUMBER = 16,  /* there is no such band or the tensor has no plane */
+  PL_BAND_TWICE = 17,
+  PL_BAND_SIZE = 18,
+  PL_BAND_FILTER = 19,  /* row `seen` has a filter that PNG does not know */
+  PL_BAND_INDEX = 20,   /* index `seen` reaches beyond the palette */
+  PL_NOT_READY = 21     /* bands are missing */
+} pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
 typedef struct {
@@ -45,6 +70,10 @@ pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, ui
 /* Hands in one band of a palette tensor's plane, as inflated PNG scanlines (filters not undone).
  * Bands may come in any order; each exactly once. `rows` is changed in place. */
 pl_status pl_feed(pl_lens* lens, uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes);
+
+/* Floats of one image in an input or output; 0 where there is no such one. */
+size_t pl_input_floats(const pl_lens* lens, size_t number);
+size_t pl_output_floats(const pl_lens* lens, size_t number);
 
 /* True when all bands are there. pl_run refuses before. */
 int pl_is_ready(const pl_lens* lens);

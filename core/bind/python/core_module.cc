@@ -1,0 +1,193 @@
+// The core for Python: a thin layer over core.h. Buffers in, bytes out; knows no NumPy. A status
+// that is not success becomes an exception CoreError(code, op, tensor, seen, expected), which
+// engine/core.py turns into a sentence.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <pocketlens/core.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nanobind/stl/optional.h>
+
+namespace nb = nanobind;
+
+namespace {
+
+// Lives as long as the module, which Python never unloads.
+PyObject* core_error = nullptr;
+
+void check(const pl_status& status) {
+  if (status.code == PL_OK) return;
+  const nb::tuple arguments =
+      nb::make_tuple(status.code, status.op, status.tensor, status.seen, status.expected);
+  PyErr_SetObject(core_error, arguments.ptr());
+  throw nb::python_error();
+}
+
+// A C-contiguous view of any object with a buffer; released at the end of the scope.
+class View {
+ public:
+  explicit View(nb::handle object, int flags = PyBUF_SIMPLE) {
+    if (PyObject_GetBuffer(object.ptr(), &buffer_, flags) != 0) throw nb::python_error();
+  }
+  View(const View&) = delete;
+  View& operator=(const View&) = delete;
+  ~View() { PyBuffer_Release(&buffer_); }
+
+  uint8_t* data() const { return static_cast<uint8_t*>(buffer_.buf); }
+  size_t size() const { return static_cast<size_t>(buffer_.len); }
+
+ private:
+  Py_buffer buffer_;
+};
+
+nb::bytearray new_bytearray(size_t bytes) {
+  PyObject* made = PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(bytes));
+  if (made == nullptr) throw nb::python_error();
+  return nb::steal<nb::bytearray>(made);
+}
+
+class Core {
+ public:
+  Core(nb::handle plan, std::optional<std::string> target, uint32_t threads) {
+    const View bytes(plan);
+    pl_status status;
+    {
+      nb::gil_scoped_release unlocked;
+      status = pl_open(bytes.data(), bytes.size(), target ? target->c_str() : nullptr, threads,
+                       &lens_);
+    }
+    check(status);
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core() { pl_close(lens_); }
+
+  // Filters are undone in place: `rows` must be writable and is used up.
+  void feed(uint32_t tensor, uint32_t band, nb::handle rows) {
+    const View bytes(rows, PyBUF_WRITABLE);
+    pl_status status;
+    {
+      nb::gil_scoped_release unlocked;
+      status = pl_feed(lens_, tensor, band, bytes.data(), bytes.size());
+    }
+    check(status);
+  }
+
+  bool ready() const { return pl_is_ready(lens_) != 0; }
+  std::string target() const { return pl_target_of(lens_); }
+
+  std::vector<size_t> input_floats() const { return floats(pl_input_floats); }
+  std::vector<size_t> output_floats() const { return floats(pl_output_floats); }
+
+  nb::list run(nb::sequence inputs, uint32_t batch) {
+    const std::vector<size_t> wanted = input_floats();
+    if (nb::len(inputs) != wanted.size()) {
+      check({PL_BAD_ARGUMENT, -1, -1, nb::len(inputs), wanted.size()});
+    }
+    std::vector<std::unique_ptr<View>> views;
+    std::vector<const float*> pointers;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      views.push_back(std::make_unique<View>(inputs[i]));
+      const size_t bytes = wanted[i] * batch * sizeof(float);
+      if (views[i]->size() != bytes) {
+        check({PL_BAD_ARGUMENT, -1, -1, views[i]->size(), bytes});
+      }
+      if (reinterpret_cast<uintptr_t>(views[i]->data()) % alignof(float) != 0) {
+        throw nb::value_error("an input does not start at a multiple of 4 bytes");
+      }
+      pointers.push_back(reinterpret_cast<const float*>(views[i]->data()));
+    }
+    nb::list results;
+    std::vector<float*> outputs;
+    for (const size_t floats : output_floats()) {
+      nb::bytearray result = new_bytearray(floats * batch * sizeof(float));
+      outputs.push_back(static_cast<float*>(result.data()));
+      results.append(result);
+    }
+    pl_status status;
+    {
+      nb::gil_scoped_release unlocked;
+      status = pl_run(lens_, batch, pointers.data(), outputs.data());
+    }
+    check(status);
+    return results;
+  }
+
+  nb::dict memory() const {
+    const pl_memory memory = pl_memory_of(lens_);
+    nb::dict result;
+    result["weights"] = memory.weights;
+    result["packed"] = memory.packed;
+    result["arena"] = memory.arena;
+    result["scratch"] = memory.scratch;
+    return result;
+  }
+
+ private:
+  std::vector<size_t> floats(size_t (*count)(const pl_lens*, size_t)) const {
+    std::vector<size_t> result;
+    for (size_t i = 0; count(lens_, i) != 0; ++i) result.push_back(count(lens_, i));
+    return result;
+  }
+
+  pl_lens* lens_ = nullptr;
+};
+
+std::vector<std::string> targets() {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < pl_target_count(); ++i) names.emplace_back(pl_target_name(i));
+  return names;
+}
+
+// Interleaved bytes to float32 planes, (pixel - mean) / scale each; `order` names the byte of a
+// pixel that each plane is made of.
+nb::bytearray normalize(nb::handle pixels, size_t width, size_t height, std::vector<size_t> order,
+                        std::vector<float> mean, std::vector<float> scale) {
+  const View bytes(pixels);
+  const size_t count = width * height;
+  if (count == 0 || width > (1u << 24) || height > (1u << 24) || bytes.size() % count != 0) {
+    throw nb::value_error("pixels must hold width x height pixels");
+  }
+  const size_t depth = bytes.size() / count;
+  if (mean.size() != order.size() || scale.size() != order.size()) {
+    throw nb::value_error("order, mean and scale must have one entry a channel");
+  }
+  nb::bytearray result = new_bytearray(order.size() * count * sizeof(float));
+  float* out = static_cast<float*>(result.data());
+  for (size_t c = 0; c < order.size(); ++c, out += count) {
+    if (order[c] >= depth) throw nb::value_error("order names a byte that a pixel does not have");
+    // A table, so that each value is divided once and rounded as NumPy's float32 would.
+    float values[256];
+    for (int v = 0; v < 256; ++v) values[v] = (static_cast<float>(v) - mean[c]) / scale[c];
+    const uint8_t* in = bytes.data() + order[c];
+    for (size_t i = 0; i < count; ++i) out[i] = values[in[i * depth]];
+  }
+  return result;
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  m.doc() = "The Pocketlens core: plan bytes in, scores out.";
+  core_error = PyErr_NewException("pocketlens.engine._core.CoreError", PyExc_RuntimeError, nullptr);
+  if (core_error == nullptr) throw nb::python_error();
+  m.attr("CoreError") = nb::borrow(core_error);
+  nb::class_<Core>(m, "Core")
+      .def(nb::init<nb::handle, std::optional<std::string>, uint32_t>(), nb::arg("plan"),
+           nb::arg("target").none(), nb::arg("threads"))
+      .def("feed", &Core::feed, nb::arg("tensor"), nb::arg("band"), nb::arg("rows"))
+      .def("run", &Core::run, nb::arg("inputs"), nb::arg("batch"))
+      .def("memory", &Core::memory)
+      .def_prop_ro("ready", &Core::ready)
+      .def_prop_ro("target", &Core::target)
+      .def_prop_ro("input_floats", &Core::input_floats)
+      .def_prop_ro("output_floats", &Core::output_floats);
+  m.def("targets", &targets);
+  m.def("normalize", &normalize, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
+        nb::arg("order"), nb::arg("mean"), nb::arg("scale"));
+}

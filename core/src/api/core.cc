@@ -1,0 +1,104 @@
+// The C interface (core.h) over run/. Checks pointers, finds the target, passes on.
+#include <pocketlens/core.h>
+#include <string.h>
+
+#include <new>
+
+#include "base/status.h"
+#include "kernels/table.h"
+#include "run/lens.h"
+
+struct pl_lens {
+  explicit pl_lens(const pocketlens::KernelTable& kernels) : lens(kernels) {}
+  pocketlens::Lens lens;
+};
+
+namespace {
+
+using pocketlens::Code;
+using pocketlens::Status;
+
+constexpr uint32_t kMaxThreads = 256;
+
+static_assert(static_cast<int>(Code::kOk) == PL_OK);
+static_assert(static_cast<int>(Code::kNoTarget) == PL_NO_TARGET);
+static_assert(static_cast<int>(Code::kSections) == PL_SECTIONS);
+static_assert(static_cast<int>(Code::kPalette) == PL_PALETTE);
+static_assert(static_cast<int>(Code::kAttribute) == PL_ATTRIBUTE);
+static_assert(static_cast<int>(Code::kBandNumber) == PL_BAND_NUMBER);
+static_assert(static_cast<int>(Code::kNotReady) == PL_NOT_READY);
+
+pl_status to_c(const Status& status) {
+  return {static_cast<int32_t>(status.code), status.op, status.tensor, status.seen,
+          status.expected};
+}
+
+const pocketlens::KernelTable* find_target(const char* name) {
+  for (size_t i = 0; i < pocketlens::kernel_table_count(); ++i) {
+    const pocketlens::KernelTable& table = pocketlens::kernel_table(i);
+    if (name == nullptr || strcmp(name, table.name) == 0) return &table;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+extern "C" {
+
+size_t pl_target_count(void) { return pocketlens::kernel_table_count(); }
+
+const char* pl_target_name(size_t number) {
+  return number < pl_target_count() ? pocketlens::kernel_table(number).name : nullptr;
+}
+
+pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
+                  pl_lens** lens) {
+  if (plan == nullptr || lens == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
+  *lens = nullptr;
+  if (threads < 1 || threads > kMaxThreads) {
+    return to_c(pocketlens::fail(Code::kBadArgument, threads, kMaxThreads));
+  }
+  const pocketlens::KernelTable* kernels = find_target(target);
+  if (kernels == nullptr) return to_c(pocketlens::fail(Code::kNoTarget));
+  pl_lens* opened = new (std::nothrow) pl_lens(*kernels);
+  if (opened == nullptr) return to_c(pocketlens::fail(Code::kNoMemory));
+  const Status status = opened->lens.open(plan, plan_bytes, threads);
+  if (!status.ok()) {
+    delete opened;
+    return to_c(status);
+  }
+  *lens = opened;
+  return to_c(status);
+}
+
+pl_status pl_feed(pl_lens* lens, uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes) {
+  if (lens == nullptr || rows == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
+  return to_c(lens->lens.feed(tensor, band, rows, row_bytes));
+}
+
+size_t pl_input_floats(const pl_lens* lens, size_t number) {
+  return number < lens->lens.input_count() ? lens->lens.input_floats(number) : 0;
+}
+
+size_t pl_output_floats(const pl_lens* lens, size_t number) {
+  return number < lens->lens.output_count() ? lens->lens.output_floats(number) : 0;
+}
+
+int pl_is_ready(const pl_lens* lens) { return lens->lens.is_ready() ? 1 : 0; }
+
+pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, float* const* outputs) {
+  if (lens == nullptr || inputs == nullptr || outputs == nullptr) {
+    return to_c(pocketlens::fail(Code::kBadArgument));
+  }
+  return to_c(lens->lens.run(batch, inputs, outputs));
+}
+
+pl_memory pl_memory_of(const pl_lens* lens) {
+  const pocketlens::LensMemory memory = lens->lens.memory();
+  return {memory.weights, memory.packed, memory.arena, memory.scratch};
+}
+
+const char* pl_target_of(const pl_lens* lens) { return lens->lens.target(); }
+
+void pl_close(pl_lens* lens) { delete lens; }
+}

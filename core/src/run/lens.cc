@@ -1,0 +1,122 @@
+// Opening and running (run/lens.h). Nothing is allocated after open() but what feed() needs for
+// panels that are not complete yet.
+#include "run/lens.h"
+
+#include <string.h>
+
+#include "run/arena.h"
+#include "run/ops.h"
+
+namespace pocketlens {
+namespace {
+
+uint64_t packed_bytes_of(const Plan& plan) {
+  uint64_t bytes = 0;
+  for (const Tensor& tensor : plan.tensors) {
+    bytes += tensor.data_bytes;
+    if (tensor.kind != TensorKind::kPalette) continue;
+    bytes += divide_up(static_cast<uint64_t>(tensor.shape.elements()) * tensor.bits, 8);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Status Lens::open(const uint8_t* bytes, size_t size, uint32_t threads) {
+  Plan plan;
+  Status status = read_plan(bytes, size, &plan);
+  if (status.ok()) status = weights_.open(plan);
+  if (!status.ok()) return status;
+  Builder builder(plan, kernels_, &weights_);
+  status = builder.build();
+  if (status.ok()) status = place_buffers(&builder);
+  if (status.ok()) status = fill_constants(&builder);
+  if (!status.ok()) return status;
+  packed_bytes_ = packed_bytes_of(plan);
+  bias_bytes_ = builder.bias_bytes;
+  if (!note_ends(plan, &builder)) return fail(Code::kNoMemory);
+  steps_ = std::move(builder.steps);
+  size_t scratch = 0;
+  for (const Owned<Step>& step : steps_) {
+    const size_t needed = step->scratch_bytes();
+    scratch = needed > scratch ? needed : scratch;
+  }
+  return pool_.start(threads, scratch) ? Status{} : fail(Code::kNoMemory, threads);
+}
+
+Status Lens::place_buffers(Builder* builder) {
+  ArenaSizes sizes;
+  const Status status = lay_arena(builder, &sizes);
+  if (!status.ok()) return status;
+  if (!arena_.reset(sizes.arena_floats * sizeof(float)) ||
+      !constants_.reset(sizes.constant_floats * sizeof(float)) ||
+      !buffers_.reset(builder->buffers.size())) {
+    return fail(Code::kNoMemory, sizes.arena_floats * sizeof(float));
+  }
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    const Buffer& buffer = builder->buffers[i];
+    const Buffer& root = builder->buffers[buffer.root];
+    if (root.place == Place::kInput) {
+      const InputUse use{static_cast<int32_t>(i), root.input, buffer.offset};
+      if (!input_uses_.push(use)) return fail(Code::kNoMemory);
+    } else {
+      float* base = root.place == Place::kArena ? arena_.floats() : constants_.floats();
+      buffers_[i] = base + root.at + buffer.offset;
+    }
+  }
+  return {};
+}
+
+// Constants as plain arrays, then those that are wanted in another form.
+Status Lens::fill_constants(Builder* builder) {
+  for (size_t t = 0; t < builder->tensor_buffers.size(); ++t) {
+    // The plain form is the last of the list: it was there first.
+    int32_t n = builder->tensor_buffers[t];
+    while (n >= 0 && builder->buffers[n].next >= 0) n = builder->buffers[n].next;
+    if (n >= 0) read_values(builder->plan.tensors[t], buffers_[n]);
+  }
+  const Frame frame{buffers_.data(), &kernels_};
+  for (const Owned<Step>& step : builder->constant_steps) {
+    step->run(frame, 0, step->items(), nullptr);
+  }
+  return {};
+}
+
+bool Lens::note_ends(const Plan& plan, Builder* builder) {
+  if (!input_floats_.reset(plan.inputs.size()) || !outputs_.reset(plan.outputs.size())) {
+    return false;
+  }
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    input_floats_[i] = static_cast<size_t>(plan.values[plan.inputs[i]].elements());
+  }
+  for (size_t i = 0; i < plan.outputs.size(); ++i) {
+    outputs_[i].buffer = builder->plain(Reference{plan.outputs[i]});
+    outputs_[i].floats = static_cast<size_t>(plan.values[plan.outputs[i]].elements());
+  }
+  return true;
+}
+
+Status Lens::run(uint32_t batch, const float* const* inputs, float* const* outputs) {
+  if (!is_ready()) return fail(Code::kNotReady);
+  for (size_t image = 0; image < batch; ++image) {
+    for (const InputUse& use : input_uses_) {
+      // Steps only read what is an input's.
+      buffers_[use.buffer] = const_cast<float*>(inputs[use.input]) +
+                             image * input_floats_[use.input] + use.offset;
+    }
+    const Frame frame{buffers_.data(), &kernels_};
+    for (const Owned<Step>& step : steps_) pool_.run(*step, frame);
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      memcpy(outputs[i] + image * outputs_[i].floats, buffers_[outputs_[i].buffer],
+             outputs_[i].floats * sizeof(float));
+    }
+  }
+  return {};
+}
+
+LensMemory Lens::memory() const {
+  return {weights_.bytes() + constants_.size() + bias_bytes_, packed_bytes_, arena_.size(),
+          pool_.scratch_bytes()};
+}
+
+}  // namespace pocketlens

@@ -1,0 +1,69 @@
+// A lens in memory: packed weights, steps, one arena, threads. What the C interface hands out.
+#ifndef POCKETLENS_RUN_LENS_H
+#define POCKETLENS_RUN_LENS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/array.h"
+#include "base/status.h"
+#include "run/builder.h"
+#include "run/pool.h"
+#include "run/weights.h"
+
+namespace pocketlens {
+
+struct LensMemory {
+  uint64_t weights, packed, arena, scratch;
+};
+
+class Lens {
+ public:
+  explicit Lens(const KernelTable& kernels) : kernels_(kernels), weights_(kernels) {}
+
+  Status open(const uint8_t* plan, size_t plan_bytes, uint32_t threads);
+  Status feed(uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes) {
+    return weights_.feed(tensor, band, rows, row_bytes);
+  }
+  bool is_ready() const { return weights_.is_ready(); }
+  Status run(uint32_t batch, const float* const* inputs, float* const* outputs);
+
+  LensMemory memory() const;
+  const char* target() const { return kernels_.name; }
+  size_t input_count() const { return input_floats_.size(); }
+  size_t output_count() const { return outputs_.size(); }
+  size_t input_floats(size_t i) const { return input_floats_[i]; }
+  size_t output_floats(size_t i) const { return outputs_[i].floats; }
+
+ private:
+  struct InputUse {
+    int32_t buffer;
+    uint32_t input;
+    uint64_t offset;
+  };
+  struct Output {
+    int32_t buffer;
+    size_t floats;
+  };
+
+  Status place_buffers(Builder* builder);
+  Status fill_constants(Builder* builder);
+  bool note_ends(const Plan& plan, Builder* builder);
+
+  const KernelTable& kernels_;
+  WeightStore weights_;
+  Array<Owned<Step>> steps_;
+  Memory arena_;
+  Memory constants_;
+  Array<float*> buffers_;
+  Array<InputUse> input_uses_;
+  Array<size_t> input_floats_;
+  Array<Output> outputs_;
+  ThreadPool pool_;
+  uint64_t packed_bytes_ = 0;
+  uint64_t bias_bytes_ = 0;
+};
+
+}  // namespace pocketlens
+
+#endif

@@ -1,0 +1,102 @@
+// conv2d: the kernels want a padded picture, so a halo is put around it where there are pads.
+#include <new>
+
+#include "plan/ops.h"
+#include "run/ops.h"
+
+namespace pocketlens {
+namespace {
+
+class ConvStep final : public Step {
+ public:
+  size_t items() const override {
+    return depthwise ? kernels->depthwise_items(conv) : kernels->conv2d_items(conv);
+  }
+  size_t scratch_bytes() const override {
+    return depthwise ? kernels->depthwise_scratch_bytes(conv) : kernels->conv2d_scratch_bytes(conv);
+  }
+  void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
+    Conv2d now = conv;
+    now.input = frame.at(reads[0]);
+    now.residual = reads.size() > 1 ? frame.at(reads[1]) : nullptr;
+    now.output = frame.at(writes);
+    (depthwise ? kernels->depthwise_run : kernels->conv2d_run)(now, begin, end, scratch);
+  }
+
+  const KernelTable* kernels = nullptr;
+  Conv2d conv = {};
+  bool depthwise = false;
+  Memory bias;
+};
+
+// Strides of the input buffer, whose form is `form`.
+void lay_input(const Shape& x, Form form, Conv2d* conv) {
+  const Pictures p = pictures_of(x);
+  const size_t height = static_cast<size_t>(p.height + form.halo.top + form.halo.bottom);
+  const size_t width = static_cast<size_t>(p.width + form.halo.left + form.halo.right);
+  const bool compact = form.layout == Layout::kCompact;
+  conv->in_pixel = compact ? static_cast<size_t>(p.channels) : kLanes;
+  conv->in_row = width * conv->in_pixel;
+  conv->in_block = height * conv->in_row;
+  conv->in_image = conv->in_block * (compact ? 1 : static_cast<size_t>(p.blocks()));
+}
+
+Conv2d describe(const Builder& builder, const Op& op, Form form) {
+  using namespace conv2d_at;
+  const Shape& x = builder.shape(op.input(0));
+  const Shape& w = builder.shape(op.input(1));
+  const Shape& y = builder.plan.values[op.output];
+  Conv2d conv = {};
+  conv.images = x.dims[0];
+  conv.channels = x.dims[1];
+  conv.outputs = w.dims[0];
+  conv.groups = op.integer(kGroups);
+  conv.kernel_h = w.dims[2];
+  conv.kernel_w = w.dims[3];
+  conv.stride_h = op.integer(kStrides);
+  conv.stride_w = op.integer(kStrides + 1);
+  conv.dilation_h = op.integer(kDilations);
+  conv.dilation_w = op.integer(kDilations + 1);
+  conv.out_h = y.dims[2];
+  conv.out_w = y.dims[3];
+  const Pictures out = pictures_of(y);
+  conv.out_image = static_cast<size_t>(out.blocks()) * static_cast<size_t>(out.pixels()) * kLanes;
+  conv.activation = activation_of(op, kActivation);
+  lay_input(x, form, &conv);
+  return conv;
+}
+
+}  // namespace
+
+bool build_conv2d(Builder& builder, const Op& op) {
+  using namespace conv2d_at;
+  const Reference input = op.input(0);
+  const bool picture = builder.shape(input).dims[1] < kLanes && op.integer(kGroups) == 1 &&
+                       !builder.stands_blocked(input);
+  Form form;
+  form.layout = picture ? Layout::kCompact : Layout::kBlocked;
+  form.halo = {op.integer(kPads), op.integer(kPads + 1), op.integer(kPads + 2),
+               op.integer(kPads + 3)};
+  ConvStep* step = new (std::nothrow) ConvStep;
+  Owned<Step> owned(step);
+  if (step == nullptr) return false;
+  step->kernels = &builder.kernels;
+  step->conv = describe(builder, op, form);
+  step->conv.weights = builder.weights->weights(op.input(1).number());
+  step->depthwise = step->conv.groups == step->conv.channels &&
+                    step->conv.groups == step->conv.outputs;
+  if (!read_constant(builder, op.input(2), static_cast<size_t>(step->conv.outputs), &step->bias)) {
+    return false;
+  }
+  step->conv.bias = step->bias.floats();
+  const int32_t x = builder.use(input, form);
+  if (x < 0 || !step->reads.push(x)) return false;
+  if (!op.input(3).absent()) {
+    const int32_t residual = builder.blocked(op.input(3));
+    if (residual < 0 || !step->reads.push(residual)) return false;
+  }
+  step->writes = builder.make(op, Layout::kBlocked);
+  return step->writes >= 0 && builder.add(owned.release());
+}
+
+}  // namespace pocketlens

@@ -1,0 +1,272 @@
+// softmax, layer_norm, lrn.
+#include <math.h>
+#include <string.h>
+
+#include <new>
+
+#include "base/lanes.h"
+#include "plan/ops.h"
+#include "run/ops.h"
+
+namespace pocketlens {
+namespace {
+
+float largest_of(const float* x, size_t count) {
+  float largest = -__builtin_inff();
+  size_t i = 0;
+  if (count >= kLanes) {
+    Lanes lanes = Lanes::load(x);
+    for (i = kLanes; i + kLanes <= count; i += kLanes) lanes = greater_of(lanes, Lanes::load(x + i));
+    float each[kLanes];
+    lanes.store(each);
+    for (const float value : each) largest = value > largest ? value : largest;
+  }
+  for (; i < count; ++i) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+float sum_of(const float* x, size_t count) {
+  Lanes lanes = Lanes::splat(0);
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) lanes = lanes + Lanes::load(x + i);
+  float sum = sum_of(lanes);
+  for (; i < count; ++i) sum += x[i];
+  return sum;
+}
+
+// exp(x - largest) / sum, or x - largest - log(sum), along an axis of `size` places that are `inner`
+// floats apart. An item is a run of `outer`.
+class SoftmaxStep final : public Step {
+ public:
+  size_t items() const override { return (outer + outer_per_item() - 1) / outer_per_item(); }
+  size_t scratch_bytes() const override { return inner == 1 ? 0 : 2 * inner * sizeof(float); }
+  void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
+    const size_t last = end * outer_per_item() < outer ? end * outer_per_item() : outer;
+    for (size_t i = begin * outer_per_item(); i < last; ++i) {
+      const float* in = frame.at(reads[0]) + i * size * inner;
+      float* out = frame.at(writes) + i * size * inner;
+      if (inner == 1) {
+        row(*frame.kernels, in, out);
+      } else {
+        columns(*frame.kernels, in, out, static_cast<float*>(scratch));
+      }
+    }
+  }
+  size_t outer_per_item() const { return size * inner >= kChunk ? 1 : kChunk / (size * inner); }
+
+  size_t outer = 1, size = 1, inner = 1;
+  bool log = false;
+
+ private:
+  static constexpr Activation kExp = {kExpActivation, 0, 0};
+
+  void row(const KernelTable& kernels, const float* in, float* out) const {
+    const float largest = largest_of(in, size);
+    for (size_t i = 0; i < size; ++i) out[i] = in[i] - largest;
+    kernels.activate(out, out, size, kExp);
+    const float sum = sum_of(out, size);
+    if (log) {
+      const float shift = logf(sum);
+      for (size_t i = 0; i < size; ++i) out[i] = (in[i] - largest) - shift;
+    } else {
+      const float scale = 1.0f / sum;
+      for (size_t i = 0; i < size; ++i) out[i] *= scale;
+    }
+  }
+
+  void columns(const KernelTable& kernels, const float* in, float* out, float* scratch) const {
+    float* largest = scratch;
+    float* sum = scratch + inner;
+    memcpy(largest, in, inner * sizeof(float));
+    for (size_t i = 1; i < size; ++i) {
+      const float* line = in + i * inner;
+      for (size_t k = 0; k < inner; ++k) largest[k] = line[k] > largest[k] ? line[k] : largest[k];
+    }
+    memset(sum, 0, inner * sizeof(float));
+    for (size_t i = 0; i < size; ++i) {
+      float* line = out + i * inner;
+      for (size_t k = 0; k < inner; ++k) line[k] = in[i * inner + k] - largest[k];
+      kernels.activate(line, line, inner, kExp);
+      for (size_t k = 0; k < inner; ++k) sum[k] += line[k];
+    }
+    for (size_t k = 0; k < inner; ++k) sum[k] = log ? logf(sum[k]) : 1.0f / sum[k];
+    for (size_t i = 0; i < size; ++i) {
+      const float* from = in + i * inner;
+      float* line = out + i * inner;
+      for (size_t k = 0; k < inner; ++k) {
+        line[k] = log ? (from[k] - largest[k]) - sum[k] : line[k] * sum[k];
+      }
+    }
+  }
+};
+
+// (x - mean) / sqrt(variance + epsilon) * scale + bias over rows. (Ba, Kiros, Hinton: Layer
+// Normalization, 2016.) An item is a run of rows.
+class LayerNormStep final : public Step {
+ public:
+  size_t items() const override { return (rows + rows_per_item() - 1) / rows_per_item(); }
+  void run(const Frame& frame, size_t begin, size_t end, void*) const override {
+    const size_t last = end * rows_per_item() < rows ? end * rows_per_item() : rows;
+    const float* scale = scale_at < 0 ? nullptr : frame.at(scale_at);
+    const float* bias = bias_at < 0 ? nullptr : frame.at(bias_at);
+    for (size_t r = begin * rows_per_item(); r < last; ++r) {
+      row(frame.at(reads[0]) + r * size, frame.at(writes) + r * size, scale, bias);
+    }
+  }
+  size_t rows_per_item() const { return size >= kChunk ? 1 : kChunk / size; }
+
+  size_t rows = 1, size = 1;
+  float epsilon = 0;
+  int32_t scale_at = -1, bias_at = -1;
+
+ private:
+  void row(const float* in, float* out, const float* scale, const float* bias) const {
+    const float mean = sum_of(in, size) / static_cast<float>(size);
+    Lanes squares = Lanes::splat(0);
+    size_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+      const Lanes d = Lanes::load(in + i) - Lanes::splat(mean);
+      squares = squares + d * d;
+    }
+    float sum = sum_of(squares);
+    for (; i < size; ++i) sum += (in[i] - mean) * (in[i] - mean);
+    const float factor = 1.0f / sqrtf(sum / static_cast<float>(size) + epsilon);
+    for (i = 0; i < size; ++i) out[i] = (in[i] - mean) * factor;
+    if (scale != nullptr) {
+      for (i = 0; i < size; ++i) out[i] *= scale[i];
+    }
+    if (bias != nullptr) {
+      for (i = 0; i < size; ++i) out[i] += bias[i];
+    }
+  }
+};
+
+// x / (bias + alpha / size * sum of squares of `size` channels around it)^beta, on blocked pictures.
+// (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An item is a run of pixels of one image.
+class LrnStep final : public Step {
+ public:
+  static constexpr size_t kPixels = 256;
+
+  size_t items() const override { return images * items_per_image(); }
+  // Squares of all channels of a pixel, with zeros on both sides.
+  size_t scratch_bytes() const override {
+    return (before() + channels_up() + after()) * sizeof(float);
+  }
+  void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
+    float* squares = static_cast<float*>(scratch);
+    memset(squares, 0, scratch_bytes());
+    for (size_t item = begin; item < end; ++item) {
+      const size_t image = item / items_per_image() * blocks * pixels;
+      const size_t first = item % items_per_image() * kPixels;
+      const size_t last = first + kPixels < pixels ? first + kPixels : pixels;
+      for (size_t p = first; p < last; ++p) {
+        pixel(frame.at(reads[0]) + (image + p) * kLanes, frame.at(writes) + (image + p) * kLanes,
+              squares);
+      }
+    }
+  }
+
+  size_t images = 0, channels = 0, blocks = 0, pixels = 0;
+  int32_t size = 1;
+  float alpha = 0, beta = 0, bias = 0;
+
+ private:
+  size_t items_per_image() const { return (pixels + kPixels - 1) / kPixels; }
+  size_t channels_up() const { return blocks * kLanes; }
+  // Channels of the window before and after its own; more than there are do not matter.
+  size_t before() const { return least(static_cast<size_t>(size - 1) / 2); }
+  size_t after() const { return least(static_cast<size_t>(size) / 2); }
+  size_t least(size_t reach) const { return reach < channels ? reach : channels; }
+
+  void pixel(const float* in, float* out, float* squares) const {
+    float* own = squares + before();
+    for (size_t b = 0; b < blocks; ++b) {
+      const Lanes x = Lanes::load(in + b * pixels * kLanes);
+      (x * x).store(own + b * kLanes);
+    }
+    // Lanes beyond the last channel hold anything.
+    for (size_t c = channels; c < channels_up(); ++c) own[c] = 0;
+    const float per = alpha / static_cast<float>(size);
+    for (size_t b = 0; b < blocks; ++b) {
+      Lanes sum = Lanes::splat(0);
+      const float* window = squares + b * kLanes;
+      for (size_t i = 0; i <= before() + after(); ++i) sum = sum + Lanes::load(window + i);
+      const Lanes base = sum * Lanes::splat(per) + Lanes::splat(bias);
+      (Lanes::load(in + b * pixels * kLanes) / power(base)).store(out + b * pixels * kLanes);
+    }
+  }
+
+  // base^beta; the usual beta is 3/4, which two square roots give.
+  Lanes power(Lanes base) const {
+    float x[kLanes];
+    base.store(x);
+    if (beta == 0.75f) {
+      for (float& value : x) {
+        const float root = sqrtf(value);
+        value = root * sqrtf(root);
+      }
+    } else {
+      for (float& value : x) value = powf(value, beta);
+    }
+    return Lanes::load(x);
+  }
+};
+
+}  // namespace
+
+bool build_softmax(Builder& builder, const Op& op) {
+  SoftmaxStep* step = new (std::nothrow) SoftmaxStep;
+  Owned<Step> owned(step);
+  if (step == nullptr) return false;
+  const Shape& x = builder.shape(op.input(0));
+  const int32_t axis = op.integer(0);
+  for (int32_t i = 0; i < axis; ++i) step->outer *= static_cast<size_t>(x.dims[i]);
+  step->size = static_cast<size_t>(x.dims[axis]);
+  for (int32_t i = axis + 1; i < x.rank; ++i) step->inner *= static_cast<size_t>(x.dims[i]);
+  step->log = op.integer(1) != 0;
+  const int32_t input = builder.plain(op.input(0));
+  if (input < 0 || !step->reads.push(input)) return false;
+  step->writes = builder.make(op, Layout::kPlain);
+  return step->writes >= 0 && builder.add(owned.release());
+}
+
+bool build_layer_norm(Builder& builder, const Op& op) {
+  LayerNormStep* step = new (std::nothrow) LayerNormStep;
+  Owned<Step> owned(step);
+  if (step == nullptr) return false;
+  const Shape& x = builder.shape(op.input(0));
+  const int32_t axis = op.integer(0);
+  for (int32_t i = 0; i < axis; ++i) step->rows *= static_cast<size_t>(x.dims[i]);
+  for (int32_t i = axis; i < x.rank; ++i) step->size *= static_cast<size_t>(x.dims[i]);
+  step->epsilon = op.number(1);
+  for (uint32_t i = 0; i < 3; ++i) {
+    if (op.input(i).absent()) continue;
+    const int32_t n = builder.plain(op.input(i));
+    if (n < 0 || !step->reads.push(n)) return false;
+    if (i == 1) step->scale_at = n;
+    if (i == 2) step->bias_at = n;
+  }
+  step->writes = builder.make(op, Layout::kPlain);
+  return step->writes >= 0 && builder.add(owned.release());
+}
+
+bool build_lrn(Builder& builder, const Op& op) {
+  LrnStep* step = new (std::nothrow) LrnStep;
+  Owned<Step> owned(step);
+  if (step == nullptr) return false;
+  const Pictures p = pictures_of(builder.shape(op.input(0)));
+  step->images = static_cast<size_t>(p.images);
+  step->channels = static_cast<size_t>(p.channels);
+  step->blocks = static_cast<size_t>(p.blocks());
+  step->pixels = static_cast<size_t>(p.pixels());
+  step->size = op.integer(0);
+  step->alpha = op.number(1);
+  step->beta = op.number(2);
+  step->bias = op.number(3);
+  const int32_t input = builder.blocked(op.input(0));
+  if (input < 0 || !step->reads.push(input)) return false;
+  step->writes = builder.make(op, Layout::kBlocked);
+  return step->writes >= 0 && builder.add(owned.release());
+}
+
+}  // namespace pocketlens

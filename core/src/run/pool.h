@@ -1,0 +1,62 @@
+// A small pool of threads that share the items of one step at a time.
+//
+// Items are handed out by an atomic counter; which thread does an item changes nothing about its
+// result. A worker spins for some microseconds, then sleeps (futex, by std::atomic's wait).
+#ifndef POCKETLENS_RUN_POOL_H
+#define POCKETLENS_RUN_POOL_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include <atomic>
+
+#include "base/array.h"
+#include "run/step.h"
+
+namespace pocketlens {
+
+class ThreadPool {
+ public:
+  ThreadPool() = default;
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool();
+
+  // The calling thread is one of `threads`. False: no memory or no more threads.
+  bool start(uint32_t threads, size_t scratch_bytes);
+
+  // Does all items of a step; returns when they are done.
+  void run(const Step& step, const Frame& frame);
+
+  uint64_t scratch_bytes() const { return scratch_.size(); }
+
+ private:
+  struct Worker {
+    ThreadPool* pool = nullptr;
+    uint32_t number = 0;
+    pthread_t thread = {};
+    bool started = false;
+  };
+
+  static void* work(void* worker);
+  void loop(uint32_t number);
+  void take_items(uint32_t number);
+  void* scratch(uint32_t number) { return scratch_.data() + number * scratch_stride_; }
+
+  Array<Worker> workers_;
+  Memory scratch_;
+  size_t scratch_stride_ = 0;
+
+  const Step* step_ = nullptr;
+  const Frame* frame_ = nullptr;
+  size_t items_ = 0;
+  alignas(64) std::atomic<size_t> next_{0};
+  // Bit 31: items may be taken; bits 30 to 0: workers at it.
+  alignas(64) std::atomic<uint32_t> gate_{0};
+  alignas(64) std::atomic<uint32_t> calls_{0};  // counts jobs; changes wake the workers
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace pocketlens
+
+#endif

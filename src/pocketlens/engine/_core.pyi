@@ -1,0 +1,44 @@
+"""The C++ core (core/bind/python/core_module.cc)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import Buffer
+
+class CoreError(RuntimeError):
+    """A status of the core: args are (code, op, tensor, seen, expected), see core.h."""
+
+    args: tuple[int, int, int, int, int]
+
+class Core:
+    """A lens in the core."""
+
+    def __init__(self, plan: Buffer, target: str | None, threads: int) -> None: ...
+    def feed(self, tensor: int, band: int, rows: bytearray) -> None:
+        """Hand in a band as inflated PNG scanlines; `rows` is used up."""
+
+    def run(self, inputs: Sequence[Any], batch: int) -> list[bytearray]:
+        """Run `batch` images: C-contiguous float32 buffers in, float32 bytes out."""
+
+    def memory(self) -> dict[str, int]:
+        """Bytes: weights, packed, arena, scratch."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def input_floats(self) -> list[int]: ...
+    @property
+    def output_floats(self) -> list[int]: ...
+
+def targets() -> list[str]: ...
+def normalize(
+    pixels: Buffer,
+    width: int,
+    height: int,
+    order: Sequence[int],
+    mean: Sequence[float],
+    scale: Sequence[float],
+) -> bytearray:
+    """Interleaved bytes to float32 planes, (pixel - mean) / scale."""

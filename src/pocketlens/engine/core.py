@@ -1,0 +1,212 @@
+"""The core engine: a lens becomes a plan, its planes are fed band by band, then it runs.
+
+NumPy is imported only by CoreEngine.run, which is about arrays; the way of a photo to its scores
+(normalize, CoreEngine.scores) goes without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pocketlens.base.errors import EngineError
+from pocketlens.base.knobs import TARGET
+from pocketlens.engine import _core
+from pocketlens.engine.plan import Plan, build_plan
+from pocketlens.engine.refusals import refusal
+from pocketlens.images.recipe import Recipe
+from pocketlens.lensfile.contents import LensContents, TensorRecord
+from pocketlens.planes.scanlines import inflate_band, scanline_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+_CHANNEL_BYTES = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "gray": (0,)}
+_PICTURE_MODES = {"rgb": "RGB", "bgr": "RGB", "gray": "L"}
+
+
+def targets() -> tuple[str, ...]:
+    """Instruction sets that this build holds and this machine can run, best first."""
+    return tuple(_core.targets())
+
+
+def normalize(view: Image, recipe: Recipe) -> bytes:
+    """A picture of the network's size as its input: float32, (channels, height, width).
+
+    Each value is (pixel - mean) / scale of its channel, in the recipe's channel order.
+    """
+    mode = _PICTURE_MODES[recipe.channels]
+    pixels = view if view.mode == mode else view.convert(mode)
+    order = _CHANNEL_BYTES[recipe.channels]
+    data = pixels.tobytes()
+    return bytes(
+        _core.normalize(data, view.width, view.height, order, recipe.mean, recipe.scale)
+    )
+
+
+class CoreEngine:
+    """Runs a lens in the C++ core, from palette indices. May be used by one thread at a time."""
+
+    def __init__(
+        self, contents: LensContents, *, threads: int = 1, target: str | None = None
+    ) -> None:
+        """Build the plan, judge it, pack the weights.
+
+        threads  of the core, 1 to 256; results are the same for any number
+        target   instruction set; None: the knob POCKETLENS_TARGET, else the best one
+        Raises EngineError 'target-missing' (there is no fallback), 'plan-...' where the graph
+        cannot run, 'plane-...' where a plane does not fit its tensor; LensFileError
+        'plane-damaged' where a PNG is.
+        """
+        self.graph = contents.graph
+        self._plan = build_plan(contents)
+        self._core: _core.Core | None = _open(self._plan, target or TARGET.read(), threads)
+        self._target = self._core.target
+        for number, record in enumerate(contents.tensors):
+            if record.fate == "palette":
+                _feed(self._core, self._plan, number, record)
+
+    @property
+    def target(self) -> str:
+        """The instruction set that runs: "avx512", "avx2", "sse2", "neon" or "scalar"."""
+        return self._target
+
+    def memory(self) -> dict[str, int]:
+        """Engine memory in bytes.
+
+        weights  packed indices, palettes and constants as the engine holds them
+        packed   what the same weights take at their bit width, without any padding
+        arena    activations
+        scratch  decoded panels and the like, all threads together
+        """
+        return self._open_core().memory()
+
+    def scores(self, inputs: bytes, batch: int) -> bytes:
+        """Raw outputs for `batch` images in one buffer: float32, native byte order.
+
+        inputs   batch x the input's shape, float32
+        returns  batch x the output's shape
+        Raises EngineError 'wrong-input' where the buffer does not fit or the graph has more than
+        one input or output.
+        """
+        if len(self.graph.inputs) != 1 or len(self.graph.outputs) != 1:
+            raise _wrong_input(
+                f"The network has {len(self.graph.inputs)} inputs and "
+                f"{len(self.graph.outputs)} outputs; scores() is for one of each. Use run()."
+            )
+        core = self._open_core()
+        expected = core.input_floats[0] * 4
+        if batch < 1 or len(inputs) != expected * batch:
+            raise _wrong_input(
+                f"{len(inputs):,} bytes were handed in for {batch} images; an image of shape "
+                f"{self.graph.shapes[self.graph.inputs[0]]} takes {expected:,} bytes."
+            )
+        return bytes(self._run([inputs], batch)[0])
+
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
+    ) -> list[NDArray[np.float32]]:
+        """Run the graph on one or more images.
+
+        inputs   float32 arrays by name, or in the order of graph.inputs. Shapes are the graph's;
+                 where the first axis of every input is 1 in the graph, it may be n: n images
+        returns  float32 arrays in the order of graph.outputs; with n images, those of the images
+                 one after the other along the first axis
+        Raises EngineError 'bad-input'.
+        """
+        import numpy as np
+
+        arrays = [np.ascontiguousarray(x, np.float32) for x in self._in_order(inputs)]
+        batch = self._images([x.shape for x in arrays])
+        raw = self._run([memoryview(x).cast("B") if x.size else b"" for x in arrays], batch)
+        results = []
+        for name, data in zip(self.graph.outputs, raw, strict=True):
+            shape = self.graph.shapes[name]
+            whole = shape if batch == 1 else (batch * shape[0], *shape[1:])
+            results.append(np.frombuffer(data, np.float32).reshape(whole))
+        return results
+
+    def close(self) -> None:
+        """Free the engine's memory. Closing twice is fine."""
+        self._core = None
+
+    def _open_core(self) -> _core.Core:
+        if self._core is None:
+            raise EngineError(
+                "The engine was closed, and cannot run any more. Open the lens again.",
+                slug="engine-closed",
+            )
+        return self._core
+
+    def _run(self, inputs: Sequence[Any], batch: int) -> list[bytearray]:
+        core = self._open_core()
+        try:
+            return core.run(inputs, batch)
+        except _core.CoreError as error:
+            raise refusal(error, self._plan) from error
+
+    def _in_order(
+        self, inputs: Mapping[str, NDArray[Any]] | Sequence[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
+        names = self.graph.inputs
+        if isinstance(inputs, Mapping):
+            fits = set(inputs) == set(names)
+        else:
+            fits = len(inputs) == len(names)
+        if not fits:
+            raise EngineError(
+                f"The inputs do not match the graph's, {', '.join(names)}; "
+                "give each of them once, by name or in this order.",
+                slug="bad-input",
+            )
+        return [inputs[name] for name in names] if isinstance(inputs, Mapping) else [*inputs]
+
+    def _images(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """How many images were handed in: 1 where the shapes are exactly the graph's."""
+        expected = [self.graph.shapes[name] for name in self.graph.inputs]
+        if list(shapes) == expected:
+            return 1
+        counts = {shape[0] for shape in shapes if shape}
+        whole = all(self.graph.shapes[name][:1] == (1,) for name in self.graph.outputs)
+        for name, seen, wanted in zip(self.graph.inputs, shapes, expected, strict=True):
+            many = whole and len(counts) == 1 and 0 not in counts and wanted[:1] == (1,)
+            if not many or seen[1:] != wanted[1:]:
+                raise EngineError(
+                    f"Input '{name}' has shape {seen}; expected {wanted}, or, "
+                    "where the first axis is 1, as many images as the other inputs.",
+                    slug="bad-input",
+                )
+        return counts.pop()
+
+
+def _open(plan: Plan, target: str | None, threads: int) -> _core.Core:
+    if target is not None and target not in targets():
+        raise EngineError(
+            f"The instruction set '{target}' was asked for; this build and machine have "
+            f"{', '.join(targets())}. Choose one of them, or unset {TARGET.name}.",
+            slug="target-missing",
+        )
+    try:
+        return _core.Core(plan.data, target, threads)
+    except _core.CoreError as error:
+        raise refusal(error, plan) from error
+
+
+def _feed(core: _core.Core, plan: Plan, number: int, record: TensorRecord) -> None:
+    """Inflate the plane of a palette tensor and hand it in, one band at a time."""
+    plane = record.plane
+    if plane is None:  # build_plan() has refused it
+        raise AssertionError
+    row_bytes = scanline_bytes(plane.width, plane.index_bits)
+    for band_number, band in enumerate(plane.bands):
+        rows = bytearray(inflate_band(band.png, max_bytes=row_bytes * band.rows))
+        try:
+            core.feed(number, band_number, rows)
+        except _core.CoreError as error:
+            raise refusal(error, plan) from error
+
+
+def _wrong_input(sentence: str) -> EngineError:
+    return EngineError(sentence, slug="wrong-input")
