@@ -45,7 +45,7 @@ def transpose_to_reshape(view: View, node: Node) -> Patch | None:
 
 
 def skip_idle(view: View, node: Node) -> Patch | None:
-    """Read past reshapes, transposes and slices that change nothing."""
+    """Read past nodes that change nothing."""
     inputs = list(node.inputs)
     for position, name in enumerate(inputs):
         before = view.maker(name)
@@ -62,4 +62,7 @@ def _is_idle(view: View, node: Node) -> bool:
     if node.op == "transpose":
         perm = cast("tuple[int, ...]", node.attributes["perm"])
         return perm == tuple(range(len(perm)))
+    if node.op in ("avg_pool", "max_pool"):  # an adaptive pool of a picture of the right size
+        ones = node.attributes["kernel"] == node.attributes["strides"] == (1, 1)
+        return ones and node.attributes["pads"] == (0, 0, 0, 0)
     return node.op == "unary" and node.attributes["activation"] == "none"

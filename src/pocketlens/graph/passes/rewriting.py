@@ -47,7 +47,7 @@ class View:
             self._place[node.output] = (position,)
             self._reads.update(name for name in node.inputs if name)
         for node in reversed(graph.nodes):
-            if self._reads[node.output] == 0:
+            if self._reads[node.output] == 0 and node.output in self._makers:
                 del self._makers[node.output]
                 self._forget_reads(node)
 

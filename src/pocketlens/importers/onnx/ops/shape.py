@@ -144,14 +144,15 @@ def depth_to_space(site: Site) -> Array:
 
 @lowers("SpaceToDepth", inputs=(1, 1))
 def space_to_depth(site: Site) -> Array:
-    """Blocks of pixels become channels, the block counting slowest."""
+    """Blocks of pixels become channels; DCR: the block counts slowest in the channel, CRD: last."""
     x, block = _blocks(site)
     n, channels, height, width = x.shape
     if block < 1 or height % block or width % block:
         raise site.refuse(f"blocks of {block} in {height}x{width}", slug="onnx-invalid")
     rows, columns = height // block, width // block
     x = reshape(site, x, (n, channels, rows, block, columns, block))
-    x = transpose(site, x, (0, 3, 5, 1, 2, 4))
+    slowest = site.text_of("mode", "DCR") == "DCR"
+    x = transpose(site, x, (0, 3, 5, 1, 2, 4) if slowest else (0, 1, 3, 5, 2, 4))
     return reshape(site, x, (n, channels * block * block, rows, columns))
 
 

@@ -1,0 +1,1 @@
+"""Well-known architectures with random weights, from skeletons without any."""

@@ -1,0 +1,1 @@
+"""The ONNX importer: every lowering, every pattern, every bad file."""
