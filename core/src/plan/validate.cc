@@ -90,7 +90,7 @@ Status judge_palette(Tensor* t, size_t number) {
     return fail_tensor(Code::kPalette, number, t->palette_size, 1u << t->bits);
   }
   const uint32_t outputs = static_cast<uint32_t>(t->shape.dims[0]);
-  if (t->group_rows < 1 || t->group_rows > outputs) {
+  if (t->group_rows < 1 || t->group_rows > kMaxDimension) {
     return fail_tensor(Code::kPalette, number, t->group_rows, outputs);
   }
   t->groups = static_cast<uint32_t>(divide_up(outputs, t->group_rows));
