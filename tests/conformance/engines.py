@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.engine.core import CoreEngine, targets
 from pocketlens.engine.reference import ReferenceEngine
 from pocketlens.graph.graph import Network
 from pocketlens.images.recipe import Recipe
@@ -51,6 +52,13 @@ def _reference(contents: LensContents, inputs: Sequence[Array]) -> list[Array]:
     return ReferenceEngine(contents).run(inputs)
 
 
+def _core(target: str) -> Run:
+    def run(contents: LensContents, inputs: Sequence[Array]) -> list[Array]:
+        return CoreEngine(contents, target=target).run(inputs)
+
+    return run
+
+
 REFERENCE = Engine("reference", _reference)
-CORES: tuple[Engine, ...] = ()
+CORES = tuple(Engine(f"core-{target}", _core(target)) for target in targets())
 ENGINES = (REFERENCE, *CORES)
