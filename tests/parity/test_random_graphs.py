@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from conformance.engines import CORES, REFERENCE, Engine
 from pocketlens.base.tolerances import NETWORK
+from pocketlens.engine.core import CoreEngine
 from pocketlens.graph.graph import Network
 
 from .compressed import FATES, Fate, compressed_contents
@@ -37,3 +38,13 @@ def test_random_networks_run_alike(network: Network, fate: Fate, engine: Engine)
     expected = REFERENCE.run(contents, [x])
     for one, other in zip(engine.run(contents, [x]), expected, strict=True):
         assert_close(one, other, NETWORK)
+
+
+@settings(max_examples=30)
+@given(network=networks(), threads=st.integers(2, 5))
+def test_threads_change_nothing(network: Network, threads: int) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, network.graph.shapes["x"]).astype(np.float32)
+    contents = compressed_contents(network, Fate("palette", 16, 4))
+    alone = CoreEngine(contents, threads=1).run([x])
+    for one, other in zip(CoreEngine(contents, threads=threads).run([x]), alone, strict=True):
+        np.testing.assert_array_equal(one, other)
