@@ -2,6 +2,7 @@
 // that is not success becomes an exception CoreError(code, op, tensor, seen, expected), which
 // engine/core.py turns into a sentence.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 #include <pocketlens/core.h>
@@ -10,8 +11,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nanobind/stl/optional.h>
 
 namespace nb = nanobind;
 
@@ -58,8 +57,8 @@ class Core {
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
-      status = pl_open(bytes.data(), bytes.size(), target ? target->c_str() : nullptr, threads,
-                       &lens_);
+      status =
+          pl_open(bytes.data(), bytes.size(), target ? target->c_str() : nullptr, threads, &lens_);
     }
     check(status);
   }

@@ -30,32 +30,32 @@ typedef enum {
   PL_PALETTE = 10,  /* index bits, k, group rows or palette bytes */
   PL_OPERATOR = 11, /* number of an operator, of its inputs or its attributes */
   PL_REFERENCE = 12,
-  PL_ATTRIBUTE = 13,    /* word `expected` of the op's attributes has value `seen` */
-  PL_SHAPE = 14,        /* shapes do not fit, or the output's is not what the op makes */
-  PL_ORDER = 15,        /* value `seen` is read before it is made, made twice or never */
-  PL_BAND_NUMBER = 16,  /* there is no such band or the tensor has no plane */
+  PL_ATTRIBUTE = 13,   /* word `expected` of the op's attributes has value `seen` */
+  PL_SHAPE = 14,       /* shapes do not fit, or the output's is not what the op makes */
+  PL_ORDER = 15,       /* value `seen` is read before it is made, made twice or never */
+  PL_BAND_NUMBER = 16, /* there is no such band or the tensor has no plane */
   PL_BAND_TWICE = 17,
   PL_BAND_SIZE = 18,
-  PL_BAND_FILTER = 19,  /* row `seen` has a filter that PNG does not know */
-  PL_BAND_INDEX = 20,   /* index `seen` reaches beyond the palette */
-  PL_NOT_READY = 21     /* bands are missing */
+  PL_BAND_FILTER = 19, /* row `seen` has a filter that PNG does not know */
+  PL_BAND_INDEX = 20,  /* index `seen` reaches beyond the palette */
+  PL_NOT_READY = 21    /* bands are missing */
 } pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
 typedef struct {
-  int32_t code;     /* a pl_code; 0 is success */
-  int32_t op;       /* number of the op in the plan */
-  int32_t tensor;   /* number of the tensor in the plan */
-  uint64_t seen;    /* the number that was found, where one says more */
+  int32_t code;   /* a pl_code; 0 is success */
+  int32_t op;     /* number of the op in the plan */
+  int32_t tensor; /* number of the tensor in the plan */
+  uint64_t seen;  /* the number that was found, where one says more */
   uint64_t expected;
 } pl_status;
 
 /* Engine memory in bytes. */
 typedef struct {
-  uint64_t weights;  /* packed indices, palettes, constants as the engine holds them */
-  uint64_t packed;   /* what the same weights take at their bit width without any padding */
-  uint64_t arena;    /* activations */
-  uint64_t scratch;  /* decoded panels and the like, all threads together */
+  uint64_t weights; /* packed indices, palettes, constants as the engine holds them */
+  uint64_t packed;  /* what the same weights take at their bit width without any padding */
+  uint64_t arena;   /* activations */
+  uint64_t scratch; /* decoded panels and the like, all threads together */
 } pl_memory;
 
 /* Names of the instruction sets that this build holds and this machine can run, best first. */

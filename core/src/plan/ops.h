@@ -35,25 +35,24 @@ struct OpSignature {
 // By number; index 0 is no operator.
 constexpr uint32_t kMaxConcat = 1 << 16;
 constexpr OpSignature kSignatures[] = {
-    {0, 0, 0},
-    {2, 4, 12},           // conv2d
-    {2, 3, 3},            // linear
-    {2, 2, 2},            // matmul
-    {1, 1, 11},           // max_pool
-    {1, 1, 12},           // avg_pool
-    {1, 1, 8},            // reduce
-    {1, 1, 3},            // unary
-    {2, 2, 4},            // binary
-    {1, kMaxConcat, 1},   // concat
-    {1, 1, 18},           // slice
-    {1, 1, 14},           // pad
-    {1, 1, 6},            // reshape
-    {1, 1, 6},            // transpose
-    {1, 1, 2},            // softmax
-    {1, 1, 4},            // lrn
-    {1, 3, 2},            // layer_norm
-    {1, 1, 8},            // resize
-    {1, 1, 6},            // expand
+    {0, 0, 0},          {2, 4, 12},  // conv2d
+    {2, 3, 3},                       // linear
+    {2, 2, 2},                       // matmul
+    {1, 1, 11},                      // max_pool
+    {1, 1, 12},                      // avg_pool
+    {1, 1, 8},                       // reduce
+    {1, 1, 3},                       // unary
+    {2, 2, 4},                       // binary
+    {1, kMaxConcat, 1},              // concat
+    {1, 1, 18},                      // slice
+    {1, 1, 14},                      // pad
+    {1, 1, 6},                       // reshape
+    {1, 1, 6},                       // transpose
+    {1, 1, 2},                       // softmax
+    {1, 1, 4},                       // lrn
+    {1, 3, 2},                       // layer_norm
+    {1, 1, 8},                       // resize
+    {1, 1, 6},                       // expand
 };
 constexpr uint32_t kOpKinds = sizeof kSignatures / sizeof kSignatures[0];
 

@@ -71,9 +71,7 @@ struct Op {
   uint32_t attribute_count = 0;
   const uint32_t* words = nullptr;  // inputs, then attributes; in Plan::words
 
-  Reference input(uint32_t i) const {
-    return Reference{i < input_count ? words[i] : 0xFFFFFFFFu};
-  }
+  Reference input(uint32_t i) const { return Reference{i < input_count ? words[i] : 0xFFFFFFFFu}; }
   int32_t integer(uint32_t i) const { return static_cast<int32_t>(words[input_count + i]); }
   float number(uint32_t i) const { return float_of_bits(words[input_count + i]); }
 };

@@ -285,8 +285,9 @@ Status pad(const Plan& plan, const Op& op, Shape* shape) {
   for (uint32_t i = 0; i < kMaxRank; ++i) {
     const bool axis = i < static_cast<uint32_t>(x.rank);
     // A reflection reaches no farther than the other edge.
-    const int64_t most =
-        !axis ? 0 : op.integer(kMode) == kPadReflect ? x.dims[i] - 1 : int64_t{kMaxStep};
+    const int64_t most = !axis                              ? 0
+                         : op.integer(kMode) == kPadReflect ? x.dims[i] - 1
+                                                            : int64_t{kMaxStep};
     for (const uint32_t at : {kBefore + i, kAfter + i}) {
       if (!in_range(op.integer(at), 0, most)) return bad_attribute(at, op.integer(at));
     }

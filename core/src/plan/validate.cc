@@ -101,8 +101,7 @@ Status judge_palette(Tensor* t, size_t number) {
   if (t->width < 1 || t->width > kMaxElements) {
     return fail_tensor(Code::kTensor, number, t->width, 1);
   }
-  t->rows =
-      static_cast<uint32_t>(divide_up(static_cast<uint64_t>(t->shape.elements()), t->width));
+  t->rows = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(t->shape.elements()), t->width));
   if (t->band_rows < 1 || t->band_rows > t->rows) {
     return fail_tensor(Code::kTensor, number, t->band_rows, t->rows);
   }
@@ -176,7 +175,8 @@ Status read_ops(const uint8_t* bytes, const Header& h, Plan* plan) {
       return Status{Code::kOperator, number, -1, words - at, kOpHeaderWords};
     }
     const uint32_t kind = record[1];
-    if (kind < 1 || kind >= kOpKinds) return Status{Code::kOperator, number, -1, kind, kOpKinds - 1};
+    if (kind < 1 || kind >= kOpKinds)
+      return Status{Code::kOperator, number, -1, kind, kOpKinds - 1};
     const OpSignature& signature = kSignatures[kind];
     const uint32_t inputs = record[3], attributes = record[4];
     if (inputs < signature.min_inputs || inputs > signature.max_inputs) {

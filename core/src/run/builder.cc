@@ -150,10 +150,10 @@ Status Builder::build() {
 Status Builder::build_op(const Op& op) {
   using Build = bool (*)(Builder&, const Op&);
   static constexpr Build kBuilds[kOpKinds] = {
-      nullptr,       build_conv2d, build_linear,     build_matmul,  build_pool,    build_pool,
-      build_reduce,  build_unary,  build_binary,     build_concat,  build_slice,   build_pad,
-      build_reshape, build_transpose, build_softmax, build_lrn,     build_layer_norm,
-      build_resize,  build_expand};
+      nullptr,     build_conv2d,     build_linear,  build_matmul,    build_pool,
+      build_pool,  build_reduce,     build_unary,   build_binary,    build_concat,
+      build_slice, build_pad,        build_reshape, build_transpose, build_softmax,
+      build_lrn,   build_layer_norm, build_resize,  build_expand};
   return kBuilds[op.kind](*this, op) ? Status{} : fail(Code::kNoMemory);
 }
 

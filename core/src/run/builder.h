@@ -47,14 +47,14 @@ struct Buffer {
   Shape shape;
   Form form;
   Place place = Place::kArena;
-  uint64_t floats = 0;   // a multiple of 16
-  int32_t root = -1;     // the buffer whose memory it shares; its own number if none
-  uint64_t offset = 0;   // floats from the start of the root's memory
-  int32_t first = -1;    // of a root: the steps between which it lives
+  uint64_t floats = 0;  // a multiple of 16
+  int32_t root = -1;    // the buffer whose memory it shares; its own number if none
+  uint64_t offset = 0;  // floats from the start of the root's memory
+  int32_t first = -1;   // of a root: the steps between which it lives
   int32_t last = -1;
-  uint64_t at = 0;       // of a root: floats from the start of the arena or of the constants
-  int32_t next = -1;     // another buffer of the same value
-  uint32_t input = 0;    // kInput: which
+  uint64_t at = 0;     // of a root: floats from the start of the arena or of the constants
+  int32_t next = -1;   // another buffer of the same value
+  uint32_t input = 0;  // kInput: which
 };
 
 class Builder {

@@ -101,8 +101,8 @@ Status Lens::run(uint32_t batch, const float* const* inputs, float* const* outpu
   for (size_t image = 0; image < batch; ++image) {
     for (const InputUse& use : input_uses_) {
       // Steps only read what is an input's.
-      buffers_[use.buffer] = const_cast<float*>(inputs[use.input]) +
-                             image * input_floats_[use.input] + use.offset;
+      buffers_[use.buffer] =
+          const_cast<float*>(inputs[use.input]) + image * input_floats_[use.input] + use.offset;
     }
     const Frame frame{buffers_.data(), &kernels_};
     for (const Owned<Step>& step : steps_) pool_.run(*step, frame);

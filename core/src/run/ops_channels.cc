@@ -96,8 +96,7 @@ GatherChannels* new_gather(Builder& builder, const Op& op) {
   for (uint32_t i = 0; i < op.input_count && ok; ++i) {
     const int32_t n = builder.blocked(op.input(i));
     const Pictures in = pictures_of(builder.shape(op.input(i)));
-    ok = n >= 0 && step->reads.push(n) &&
-         step->read_blocks.push(static_cast<size_t>(in.blocks()));
+    ok = n >= 0 && step->reads.push(n) && step->read_blocks.push(static_cast<size_t>(in.blocks()));
   }
   if (!ok) {
     delete step;
@@ -147,8 +146,7 @@ class PlainConcat final : public Step {
     for (size_t i = 0; i < reads.size(); ++i) {
       const float* in = frame.at(reads[i]);
       for (size_t row = begin * rows_per_item(); row < last; ++row) {
-        memcpy(frame.at(writes) + row * total + place, in + row * runs[i],
-               runs[i] * sizeof(float));
+        memcpy(frame.at(writes) + row * total + place, in + row * runs[i], runs[i] * sizeof(float));
       }
       place += runs[i];
     }
@@ -221,8 +219,8 @@ bool build_concat(Builder& builder, const Op& op) {
 
 bool build_slice(Builder& builder, const Op& op) {
   const Shape& x = builder.shape(op.input(0));
-  const bool channels = x.rank == 4 && takes_all(op, x, 0) && takes_all(op, x, 2) &&
-                        takes_all(op, x, 3);
+  const bool channels =
+      x.rank == 4 && takes_all(op, x, 0) && takes_all(op, x, 2) && takes_all(op, x, 3);
   if (channels && builder.stands_blocked(op.input(0))) return build_slice_blocked(builder, op);
   int64_t strides[kMaxRank], offset = 0;
   plain_strides(x, strides);

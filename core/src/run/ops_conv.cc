@@ -83,8 +83,8 @@ bool build_conv2d(Builder& builder, const Op& op) {
   step->kernels = &builder.kernels;
   step->conv = describe(builder, op, form);
   step->conv.weights = builder.weights->weights(op.input(1).number());
-  step->depthwise = step->conv.groups == step->conv.channels &&
-                    step->conv.groups == step->conv.outputs;
+  step->depthwise =
+      step->conv.groups == step->conv.channels && step->conv.groups == step->conv.outputs;
   if (!read_constant(builder, op.input(2), static_cast<size_t>(step->conv.outputs), &step->bias)) {
     return false;
   }

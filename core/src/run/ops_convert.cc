@@ -124,8 +124,8 @@ class Convert final : public Step {
     const size_t left = static_cast<size_t>(to_.halo.left) * channels;
     const size_t width = static_cast<size_t>(pictures_.width);
     fill(out, left, value_);
-    const float* in = from + static_cast<size_t>(image) * channels * pixels() +
-                      static_cast<size_t>(in_y) * width;
+    const float* in =
+        from + static_cast<size_t>(image) * channels * pixels() + static_cast<size_t>(in_y) * width;
     for (size_t c = 0; c < channels; ++c) {
       for (size_t x = 0; x < width; ++x) out[left + x * channels + c] = in[c * pixels() + x];
     }

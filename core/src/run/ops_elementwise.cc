@@ -1,5 +1,6 @@
 // unary and binary. A binary on blocked pictures knows four kinds of operand: like the output, one
-// number a channel (squeeze-excite), one a pixel, one for all; everything else is walked by strides.
+// number a channel (squeeze-excite), one a pixel, one for all; everything else is walked by
+// strides.
 #include <math.h>
 
 #include <new>
@@ -29,19 +30,27 @@ class UnaryStep final : public Step {
 // The functions of BINARY in graph/ops.py, on one float and on sixteen.
 struct Add {
   template <typename T>
-  static T of(T a, T b) { return a + b; }
+  static T of(T a, T b) {
+    return a + b;
+  }
 };
 struct Sub {
   template <typename T>
-  static T of(T a, T b) { return a - b; }
+  static T of(T a, T b) {
+    return a - b;
+  }
 };
 struct Mul {
   template <typename T>
-  static T of(T a, T b) { return a * b; }
+  static T of(T a, T b) {
+    return a * b;
+  }
 };
 struct Div {
   template <typename T>
-  static T of(T a, T b) { return a / b; }
+  static T of(T a, T b) {
+    return a / b;
+  }
 };
 // What is not a number stays so, whichever side it stands on.
 struct Max {
@@ -220,8 +229,8 @@ Operand operand_of(const Builder& builder, Reference reference, const Shape& out
 // The other operand in the form that its kind is read in. One number a channel, (C,1,1) of a
 // constant, is plain and blocked in one: every buffer is filled up to 16.
 int32_t use_other(Builder& builder, Reference reference, Operand kind) {
-  const bool blocked = kind == Operand::kFull ||
-                       (kind == Operand::kChannel && builder.shape(reference).rank == 4);
+  const bool blocked =
+      kind == Operand::kFull || (kind == Operand::kChannel && builder.shape(reference).rank == 4);
   return blocked ? builder.blocked(reference) : builder.plain(reference);
 }
 
@@ -300,7 +309,8 @@ bool build_unary(Builder& builder, const Op& op) {
 
 bool build_binary(Builder& builder, const Op& op) {
   const Shape& out = builder.plan.values[op.output];
-  if (out.rank == 4 && (builder.stands_blocked(op.input(0)) || builder.stands_blocked(op.input(1)))) {
+  if (out.rank == 4 &&
+      (builder.stands_blocked(op.input(0)) || builder.stands_blocked(op.input(1)))) {
     const Operand a = operand_of(builder, op.input(0), out);
     const Operand b = operand_of(builder, op.input(1), out);
     const bool one_full = a == Operand::kFull || b == Operand::kFull;

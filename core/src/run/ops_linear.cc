@@ -106,7 +106,8 @@ bool build_matmul(Builder& builder, const Op& op) {
     step->dims[i] = c.dims[i];
     step->matrices *= c.dims[i];
   }
-  // The output's leading axes stand at the front of dims, so that trailing ones of 1 change nothing.
+  // The output's leading axes stand at the front of dims, so that trailing ones of 1 change
+  // nothing.
   leading_strides(a, c.rank, step->a_strides);
   leading_strides(b, c.rank, step->b_strides);
   const int32_t first = builder.plain(op.input(0));

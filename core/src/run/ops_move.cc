@@ -127,8 +127,8 @@ class PadStep final : public Step {
 
 bool fill_places(Array<int32_t>* places, int32_t size, int32_t before, int32_t after,
                  int32_t mode) {
-  const size_t count = static_cast<size_t>(size) + static_cast<size_t>(before) +
-                       static_cast<size_t>(after);
+  const size_t count =
+      static_cast<size_t>(size) + static_cast<size_t>(before) + static_cast<size_t>(after);
   if (!places->reset(count)) return false;
   for (size_t i = 0; i < count; ++i) {
     int32_t place = static_cast<int32_t>(i) - before;
@@ -151,8 +151,8 @@ bool build_halo(Builder& builder, const Op& op) {
   const Halo halo = {op.integer(kBefore + 2), op.integer(kBefore + 3), op.integer(kAfter + 2),
                      op.integer(kAfter + 3)};
   const Form blocked{Layout::kBlocked, {}}, padded{Layout::kBlocked, halo};
-  return builder.add(new_convert(builder.shape(op.input(0)), input, blocked, output, padded,
-                                 op.number(kValue)));
+  return builder.add(
+      new_convert(builder.shape(op.input(0)), input, blocked, output, padded, op.number(kValue)));
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ float largest_of(const float* x, size_t count) {
   size_t i = 0;
   if (count >= kLanes) {
     Lanes lanes = Lanes::load(x);
-    for (i = kLanes; i + kLanes <= count; i += kLanes) lanes = greater_of(lanes, Lanes::load(x + i));
+    for (i = kLanes; i + kLanes <= count; i += kLanes)
+      lanes = greater_of(lanes, Lanes::load(x + i));
     float each[kLanes];
     lanes.store(each);
     for (const float value : each) largest = value > largest ? value : largest;
@@ -34,8 +35,8 @@ float sum_of(const float* x, size_t count) {
   return sum;
 }
 
-// exp(x - largest) / sum, or x - largest - log(sum), along an axis of `size` places that are `inner`
-// floats apart. An item is a run of `outer`.
+// exp(x - largest) / sum, or x - largest - log(sum), along an axis of `size` places that are
+// `inner` floats apart. An item is a run of `outer`.
 class SoftmaxStep final : public Step {
  public:
   size_t items() const override { return (outer + outer_per_item() - 1) / outer_per_item(); }
@@ -141,8 +142,9 @@ class LayerNormStep final : public Step {
   }
 };
 
-// x / (bias + alpha / size * sum of squares of `size` channels around it)^beta, on blocked pictures.
-// (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An item is a run of pixels of one image.
+// x / (bias + alpha / size * sum of squares of `size` channels around it)^beta, on blocked
+// pictures. (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An item is a run of pixels of one
+// image.
 class LrnStep final : public Step {
  public:
   static constexpr size_t kPixels = 256;

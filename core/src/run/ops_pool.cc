@@ -117,8 +117,9 @@ bool build_pool(Builder& builder, const Op& op) {
   const Shape& in = builder.shape(op.input(0));
   const Shape& out = builder.plan.values[op.output];
   const auto axis = [&](uint32_t i) {
-    return Axis{in.dims[2 + i],          op.integer(kKernel + i), op.integer(kStrides + i),
-                op.integer(kDilations + i), op.integer(kPads + i),   op.integer(kPads + 2 + i)};
+    return Axis{in.dims[2 + i],           op.integer(kKernel + i),
+                op.integer(kStrides + i), op.integer(kDilations + i),
+                op.integer(kPads + i),    op.integer(kPads + 2 + i)};
   };
   const Pictures pictures = pictures_of(in);
   step->groups = static_cast<size_t>(pictures.images) * static_cast<size_t>(pictures.blocks());

@@ -34,8 +34,8 @@ class Step {
   int32_t op = -1;  // the op of the plan that it belongs to
   Array<int32_t> reads;
   int32_t writes = -1;
-  int32_t in_place = -1;        // a buffer of `reads` whose place the output may take, or -1
-  bool gathers_blocks = false;  // a concat of whole blocks: reads[i] may stand in the output
+  int32_t in_place = -1;         // a buffer of `reads` whose place the output may take, or -1
+  bool gathers_blocks = false;   // a concat of whole blocks: reads[i] may stand in the output
   Array<uint64_t> block_places;  // then: where reads[i] starts in the output, in floats
 };
 

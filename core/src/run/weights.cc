@@ -65,8 +65,8 @@ Status WeightStore::open_tensor(const Tensor& tensor, size_t number) {
   w.outputs = tensor.shape.dims[0];
   w.depth = static_cast<int32_t>(depth);
   w.panel_bytes = panel_bytes(w.encoding, w.depth);
-  w.group_rows = tensor.kind == TensorKind::kPalette ? static_cast<int32_t>(tensor.group_rows)
-                                                      : w.outputs;
+  w.group_rows =
+      tensor.kind == TensorKind::kPalette ? static_cast<int32_t>(tensor.group_rows) : w.outputs;
   const uint64_t panels = divide_up(static_cast<uint64_t>(w.outputs), kLanes);
   if (w.panel_bytes * panels > kMaxWeightBytes - bytes_) {
     return fail_tensor(Code::kTooLarge, number, w.panel_bytes * panels, kMaxWeightBytes);

@@ -21,11 +21,11 @@ struct PackedTensor {
   bool used = false;  // by a conv2d or a linear
   Memory panels;
   Memory palettes;
-  Array<uint8_t> fed;        // a flag a band
+  Array<uint8_t> fed;  // a flag a band
   uint32_t bands_left = 0;
-  Array<uint32_t> order;     // where in a panel's k order the i-th index of an output goes
-  Array<uint32_t> missing;   // indices of each panel that are still to come
-  Array<Memory> open;        // bytes of panels that are not complete; empty memory otherwise
+  Array<uint32_t> order;    // where in a panel's k order the i-th index of an output goes
+  Array<uint32_t> missing;  // indices of each panel that are still to come
+  Array<Memory> open;       // bytes of panels that are not complete; empty memory otherwise
 };
 
 class WeightStore {

@@ -41,9 +41,7 @@ def normalize(view: Image, recipe: Recipe) -> bytes:
     pixels = view if view.mode == mode else view.convert(mode)
     order = _CHANNEL_BYTES[recipe.channels]
     data = pixels.tobytes()
-    return bytes(
-        _core.normalize(data, view.width, view.height, order, recipe.mean, recipe.scale)
-    )
+    return bytes(_core.normalize(data, view.width, view.height, order, recipe.mean, recipe.scale))
 
 
 class CoreEngine:
@@ -118,9 +116,9 @@ class CoreEngine:
         """
         import numpy as np
 
-        arrays = [np.ascontiguousarray(x, np.float32) for x in self._in_order(inputs)]
+        arrays = [np.asarray(x, np.float32, order="C") for x in self._in_order(inputs)]
         batch = self._images([x.shape for x in arrays])
-        raw = self._run([memoryview(x).cast("B") if x.size else b"" for x in arrays], batch)
+        raw = self._run([x.data.cast("B") for x in arrays], batch)
         results = []
         for name, data in zip(self.graph.outputs, raw, strict=True):
             shape = self.graph.shapes[name]
