@@ -12,11 +12,11 @@ from typing import Any
 import click
 import numpy as np
 import onnxruntime
-from measuring import append_rows, commit, interleaved_ms, machine
-from models import MODELS, RealModel, data_folder
 from rich.console import Console
 from rich.table import Table
 
+from measuring import append_rows, commit, interleaved_ms, machine
+from models import MODELS, RealModel, data_folder
 from pocketlens.classify.lens import Lens
 from pocketlens.compress.compress import pack
 from pocketlens.compress.settings import Settings
@@ -53,7 +53,7 @@ def measure(model: RealModel, *, threads: int, repeats: int) -> list[dict[str, A
     fastest_ms = times["onnxruntime fp32"]["min_ms"]
     rows = []
     for name, taken in times.items():
-        lens = lenses.get(name.removeprefix("pocketlens "))
+        chosen = lenses.get(name.removeprefix("pocketlens "))
         rows.append(
             {
                 "model": model.name,
@@ -61,8 +61,10 @@ def measure(model: RealModel, *, threads: int, repeats: int) -> list[dict[str, A
                 "threads": threads,
                 **taken,
                 "speed_over_onnxruntime": fastest_ms / taken["min_ms"],
-                "memory_bytes": lens.memory() if lens else None,
-                "target": lens.engine_name if lens else f"onnxruntime {onnxruntime.__version__}",
+                "memory_bytes": chosen.memory() if chosen else None,
+                "target": chosen.engine_name
+                if chosen
+                else f"onnxruntime {onnxruntime.__version__}",
             }
         )
     for lens in lenses.values():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, UsageError
 from pocketlens.base.knobs import THREADS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    Photo = str | os.PathLike[str] | bytes | Image
+    Photo: TypeAlias = str | os.PathLike[str] | bytes | Image
 
 CROPS = (1, 5, 10)
 

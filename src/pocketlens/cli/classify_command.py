@@ -13,20 +13,7 @@ from pocketlens.base.errors import DataError, FileError, ImageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
 
 PHOTO_ENDINGS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".avif",
-        ".jp2",
-    ]
+    ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
 )
 BAR_CELLS = 24
 

@@ -42,7 +42,8 @@ WIDTHS_BITS = (32, 16, 8, 4, 2)
 @click.command(name="demo")
 @click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False),
-              default=Path("pocketlens-demo"), show_default=True, help="Folder for the page.")  # fmt: skip
+              default=Path("pocketlens-demo"), show_default=True,
+              help="Folder for the page.")  # fmt: skip
 @click.option("--model", type=click.Path(path_type=Path),
               help="The float ONNX model to compress at 32, 16, 8, 4 and 2 bits.  "
               "[default: the bundled lens's own weights]")  # fmt: skip

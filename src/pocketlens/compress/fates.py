@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
+from pocketlens.compress.half import diffused_half, nearest_half
 from pocketlens.compress.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.ops import OPS
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.palettes.palette import fit_grouped
-from pocketlens.planes.plane import encode_plane, index_bits_for
+from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.plane import index_bits_for
 
 HALF_MAX = 65504.0
 HALF_ERROR = 1e-6
@@ -54,7 +56,9 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
     if _half_error(values) > HALF_ERROR:
         return Fate("float", "its values are too small for half precision")
     if not settings.makes_palettes:
-        return Fate("half", "16 bits were asked for")
+        if is_weight:
+            return Fate("half", "16 bits were asked for")
+        return Fate("float", "a bias or constant: few values that every output feels")
     if not is_weight:
         return Fate("half", "not the weights of a convolution or a full connect layer")
     return _palette_or_half(values, settings)
@@ -96,18 +100,20 @@ def store_tensor(
     values: NDArray[np.float32],
     *,
     fate: Fate,
+    is_weight: bool,
     settings: Settings,
     progress: Progress = silent,
 ) -> TensorRecord:
     """Carry a fate out: make the record that the lens holds.
 
-    values  float32, any shape, first axis counts outputs
+    values     float32, any shape, first axis counts outputs
+    is_weight  whether it is the weights of a conv2d or a linear
     """
     if fate.kind == "float":
         data = np.ascontiguousarray(values, dtype="<f4").tobytes()
         return TensorRecord(name, values.shape, "float", fate.reason, values=data)
     if fate.kind == "half":
-        half = np.ascontiguousarray(values, dtype="<f2")
+        half = diffused_half(values) if is_weight else nearest_half(values)
         error = relative_error(values, half.astype(np.float32))
         return TensorRecord(
             name, values.shape, "half", fate.reason, values=half.tobytes(), error=error
@@ -165,8 +171,11 @@ def store_tensors(
     for name in names:
         progress("palettes and planes", done, total)
         values = tensors[name]
-        fate = choose_fate(values, is_weight=name in weights, settings=settings)
-        records.append(store_tensor(name, values, fate=fate, settings=settings))
+        is_weight = name in weights
+        fate = choose_fate(values, is_weight=is_weight, settings=settings)
+        records.append(
+            store_tensor(name, values, fate=fate, is_weight=is_weight, settings=settings)
+        )
         done += values.size
     progress("palettes and planes", done, total)
     return tuple(records)

@@ -46,7 +46,8 @@ class Settings:
             )
         if self.crush is not None and not 0 <= self.crush <= 6:
             raise UsageError(
-                f"Crush level {self.crush} was asked for; levels go from 0 (quick) to 6 (thorough).",
+                f"Crush level {self.crush} was asked for; levels go from 0 (quick) "
+                "to 6 (thorough).",
                 slug="bad-crush-level",
             )
 
