@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from pocketlens.base.errors import ModelError
 from pocketlens.graph.build import Builder
 from pocketlens.graph.graph import Network
-from pocketlens.graph.ops import ACTIVATIONS, PAD_MODES, REDUCTIONS
+from pocketlens.graph.ops import (
+    ACTIVATIONS,
+    PAD_MODES,
+    REDUCTIONS,
+    RESIZE_COORDINATES,
+    RESIZE_MODES,
+    RESIZE_ROUNDING,
+)
 
 from .cases import POSITIVE, fused
 
@@ -54,8 +61,10 @@ class Grower:
         x = self.data.draw(st.sampled_from(self.arrays[-4:]))
         steps = [self.unary, self.binary, self.reduce, self.concat, self.slice, self.pad]
         steps += [self.transpose, self.softmax, self.layer_norm, self.flatten, self.linear]
+        steps += [self.attend, self.expand]
         if len(self.builder.shape(x)) == 4:
-            steps += [self.conv2d, self.conv2d, self.depthwise, self.pool, self.lrn, self.gate]
+            steps += [self.conv2d, self.conv2d, self.depthwise, self.pool, self.pool]
+            steps += [self.lrn, self.gate, self.resize]
         try:
             made = self.data.draw(st.sampled_from(steps))(x)
         except ModelError:
@@ -108,12 +117,13 @@ class Grower:
     def pool(self, x: str) -> str:
         op = self.data.draw(st.sampled_from(["max_pool", "avg_pool"]))
         more = {"count_include_pad": self.whole(0, 1)} if op == "avg_pool" else {}
+        kernel = (self.whole(1, 3), self.whole(1, 3))
         return self.builder.add(
             op,
             x,
-            kernel=(self.whole(1, 3), self.whole(1, 3)),
+            kernel=kernel,
             strides=(self.whole(1, 3), self.whole(1, 3)),
-            pads=tuple(self.whole(0, 1) for _ in range(4)),
+            pads=tuple(self.whole(0, size - 1) for size in kernel + kernel),
             ceil_mode=self.whole(0, 1),
             **more,
         )
@@ -174,6 +184,33 @@ class Grower:
 
     def lrn(self, x: str) -> str:
         return self.builder.add("lrn", x, size=self.whole(1, 5), alpha=0.1, beta=0.75, bias=1.0)
+
+    def attend(self, x: str) -> str:
+        """Rows against rows, as attention does."""
+        scores = self.builder.add("matmul", x, x, transpose_b=1, scale=0.125)
+        weights = self.builder.add(
+            "softmax", scores, axis=len(self.builder.shape(scores)) - 1, log=0
+        )
+        return self.builder.add("matmul", weights, x)
+
+    def expand(self, x: str) -> str:
+        shape = [d if d > 1 or at == 0 else 3 for at, d in enumerate(self.builder.shape(x))]
+        return self.builder.add("expand", x, shape=tuple(shape))
+
+    def resize(self, x: str) -> str:
+        height, width = self.builder.shape(x)[2:]
+        size = (self.whole(1, 2 * height), self.whole(1, 2 * width))
+        return self.builder.add(
+            "resize",
+            x,
+            mode=self.data.draw(st.sampled_from(sorted(RESIZE_MODES))),
+            coordinates=self.data.draw(st.sampled_from(sorted(RESIZE_COORDINATES))),
+            rounding=self.data.draw(st.sampled_from(sorted(RESIZE_ROUNDING))),
+            cubic_a=-0.75,
+            scale_h=size[0] / height,
+            scale_w=size[1] / width,
+            size=size,
+        )
 
     def flatten(self, x: str) -> str:
         shape = self.builder.shape(x)
