@@ -33,7 +33,8 @@ def png_of(rows: Sequence[bytes], *, width: int, bits: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, len(rows), bits, 0, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(kind, content) for kind, content in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+        chunk(kind, content)
+        for kind, content in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     )
 
 
@@ -80,7 +81,7 @@ def palette_tensor(
         for _ in range(groups)
     )
     indices = [dice.randrange(size) for _ in range(math.prod(shape))]
-    width = width or math.prod(shape[1:])
+    width = min(width or math.prod(shape[1:]), len(indices))
     return TensorRecord(
         name,
         shape,
@@ -116,7 +117,9 @@ def small_graph(*, channels: int = 3, side: int = 6, middle: int = 8, classes: i
     }
     nodes = (
         Node("conv2d", "stem/conv", ("photo", "stem.weight", "stem.bias"), "stem", convolution),
-        Node("reduce", "pool", ("stem",), "pooled", {"kind": "mean", "keepdims": 0, "axes": (2, 3)}),
+        Node(
+            "reduce", "pool", ("stem",), "pooled", {"kind": "mean", "keepdims": 0, "axes": (2, 3)}
+        ),
         Node("linear", "head", ("pooled", "head.weight"), "logits", dict(FUSED)),
         Node("binary", "calm", ("logits", "calm.scale"), "scores", {"kind": "mul", **FUSED}),
     )
@@ -182,15 +185,28 @@ def small_lens(
             ),
             plain_tensor("stem.bias", (middle,), fate="half", seed=seed),
             palette_tensor(
-                "head.weight", (classes, middle), size=2, bits=1, group_rows=3, width=7, seed=seed
+                "head.weight",
+                (classes, middle),
+                size=2,
+                bits=1,
+                group_rows=min(3, classes),
+                width=7,
+                seed=seed,
             ),
             plain_tensor("calm.scale", (1,), fate="float", seed=seed),
         ),
         labels=labels[:classes],
         recipe=Recipe(
-            "shorter", 8, 8, "bilinear", side, side, "bgr" if channels == 3 else "gray",
-            (104.0, 117.0, 123.0)[:channels], (1.0, 0.5, 255.0)[:channels],
-        ),  # fmt: skip
+            resize="shorter",
+            resize_height=side + 2,
+            resize_width=side + 2,
+            filter="bilinear",
+            height=side,
+            width=side,
+            channels="bgr" if channels == 3 else "gray",
+            mean=(104.0, 117.0, 123.0)[:channels],
+            scale=(1.0, 0.5, 255.0)[:channels],
+        ),
         provenance=Provenance("small.onnx", "a" * 64, "BSD-3-Clause", "by hand", '{"bits": 4}'),
         receipts=(receipt(),),
     )

@@ -211,23 +211,27 @@ def _check_band(tensor: TensorRecord, plane: Plane, band: Band, *, number: int, 
             slug="lens-band",
             what=f"band {number} has {len(band.png):,} bytes; at most {MOST_BAND_BYTES:,} fit",
         )
-    stride = scanline_bytes(plane.width, plane.index_bits)
+    raw_bytes = band.rows * scanline_bytes(plane.width, plane.index_bits)
+    if raw_bytes > MOST_BAND_BYTES:
+        _refuse(
+            tensor,
+            slug="lens-band",
+            what=f"band {number} inflates to {raw_bytes:,} bytes; at most {MOST_BAND_BYTES:,} fit",
+        )
+    expected = (plane.width, band.rows, plane.index_bits)
     try:
         header = read_header(band.png)
-        expected = (plane.width, band.rows, plane.index_bits)
-        if header != expected:
-            _refuse(
-                tensor,
-                slug="lens-band",
-                what=f"band {number} is a picture of (width, height, bits) "
-                f"{header}; expected {expected}",
-            )
-        raw = inflate_band(band.png, max_bytes=band.rows * stride)
+        raw = inflate_band(band.png, max_bytes=raw_bytes) if header == expected else b""
     except LensFileError as error:
-        if error.slug == "lens-band":
-            raise
         where = f"Tensor {quoted(tensor.name)}, band {number}: {error.sentence}"
         raise LensFileError(where, slug=error.slug) from error
+    if header != expected:
+        _refuse(
+            tensor,
+            slug="lens-band",
+            what=f"band {number} is a picture of (width, height, bits) {header}; "
+            f"expected {expected}",
+        )
     _check_pixels(tensor, plane, raw, number=number, rest=rest)
 
 

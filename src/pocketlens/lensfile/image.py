@@ -48,6 +48,7 @@ def _image(rows: Rows, page_bytes: int) -> bytes:
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         database.execute(f"PRAGMA page_size = {page_bytes}")
         database.execute("PRAGMA auto_vacuum = NONE")
+        database.execute("PRAGMA temp_store = MEMORY")  # VACUUM would use a temporary file
         database.execute("PRAGMA encoding = 'UTF-8'")
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {VERSION}")

@@ -69,10 +69,10 @@ def read_lens(path: Path) -> LensContents:
         del rows
         check_contents(contents)
     except LensFileError as error:
-        raise LensFileError(f"Cannot open '{path}': {error.sentence}", slug=error.slug) from error
-    except sqlite3.Error as error:
+        raise LensFileError(f"Cannot open '{path}'. {error.sentence}", slug=error.slug) from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a text is damaged
         raise LensFileError(
-            f"Cannot open '{path}': it is damaged ({error}). Copy the lens again, or make it "
+            f"Cannot open '{path}'. It is damaged ({error}). Copy the lens again, or make it "
             "again from the model.",
             slug="lens-damaged",
         ) from error
@@ -99,7 +99,7 @@ def _check_file(path: Path) -> int:
         if file_bytes > MOST_FILE_BYTES:
             _too_large(f"The file has {file_bytes:,} bytes; a lens has at most {MOST_FILE_BYTES:,}")
     except LensFileError as error:
-        raise LensFileError(f"Cannot open '{path}': {error.sentence}", slug=error.slug) from None
+        raise LensFileError(f"Cannot open '{path}'. {error.sentence}", slug=error.slug) from None
     return file_bytes
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from pathlib import Path
 
 from pocketlens.base.errors import LensFileError
-from pocketlens.base.files import replacing
+from pocketlens.base.files import cannot_write, replacing
 from pocketlens.base.progress import Progress, silent
 from pocketlens.lensfile.check import check_contents
 from pocketlens.lensfile.contents import LensContents, Receipt
@@ -32,13 +33,15 @@ def write_lens(path: Path, contents: LensContents, *, progress: Progress = silen
                 "Choose fewer bits.",
                 slug="lens-too-large",
             )
+    except sqlite3.Error as error:
+        raise cannot_write(path, OSError(str(error))) from error
     except LensFileError as error:
-        raise LensFileError(f"Cannot write '{path}': {error.sentence}", slug=error.slug) from error
+        raise LensFileError(f"Cannot write '{path}'. {error.sentence}", slug=error.slug) from error
     with replacing(path) as temporary:
         temporary.write_bytes(image)
         if read_lens(temporary) != contents:
             raise LensFileError(
-                f"Cannot write '{path}': read back, it differs from what was written. Is the disk "
+                f"Cannot write '{path}'. Read back, it differs from what was written. Is the disk "
                 "failing? What was there before is untouched.",
                 slug="lens-not-as-written",
             )
