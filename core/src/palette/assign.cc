@@ -75,19 +75,27 @@ struct Histogram {
   size_t count = 0;
 
   bool fill(const int64_t* bins) {
-    values.reset(new (std::nothrow) int64_t[kFiniteCodes]);
-    weights.reset(new (std::nothrow) int64_t[kFiniteCodes]);
-    codes.reset(new (std::nothrow) uint16_t[kFiniteCodes]);
+    size_t used = 0;
+    for (size_t code = 0; code < kHalfCodes; ++code) used += bins[code] != 0;
+    if (used == 0) return true;
+    values.reset(new (std::nothrow) int64_t[used]);
+    weights.reset(new (std::nothrow) int64_t[used]);
+    codes.reset(new (std::nothrow) uint16_t[used]);
     if (!values || !weights || !codes) return false;
-    for (size_t place = 0; place < kFiniteCodes; ++place) {
-      const uint16_t code = code_in_order(place);
-      const int64_t weight = bins[code] + (code == 0 ? bins[kHalfSign] : 0);
-      if (weight <= 0) continue;
-      values[count] = units_from_half(code);
-      weights[count] = weight;
-      codes[count++] = code;
+    for (uint16_t code = kHalfSign + kHalfInfinity - 1; code > kHalfSign; --code) {
+      if (bins[code] > 0) add(code, bins[code]);
+    }
+    if (bins[0] + bins[kHalfSign] > 0) add(0, bins[0] + bins[kHalfSign]);
+    for (uint16_t code = 1; code < kHalfInfinity; ++code) {
+      if (bins[code] > 0) add(code, bins[code]);
     }
     return true;
+  }
+
+  void add(uint16_t code, int64_t weight) {
+    values[count] = units_from_half(code);
+    weights[count] = weight;
+    codes[count++] = code;
   }
 
   // Of the points [begin, end); the sums are exact, the quotient is rounded once to double and
