@@ -25,9 +25,9 @@ from rich.table import Table
 from measuring import append_rows, commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.classify.lens import Lens, open_lens
-from pocketlens.compress.compress import pack
-from pocketlens.compress.settings import Settings
-from pocketlens.evaluate.datasets import open_dataset
+from pocketlens.compression.story import pack
+from pocketlens.compression.settings import Settings
+from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.writer import write_lens

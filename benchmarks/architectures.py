@@ -31,8 +31,8 @@ from pocketlens.importers.onnx.reader import lower_model
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the skeletons live with the tests
 
-from architectures.filling import NAMES, filled, picture
-from conformance.engines import float_contents
+from architectures.filling import NAMES, filled, picture  # type: ignore[import-not-found]
+from conformance.engines import float_contents  # type: ignore[import-not-found]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from pocketlens.base.progress import Progress, silent
 from pocketlens.bundled import BUNDLED_LENS
 from pocketlens.classify.lens import Lens, open_lens
-from pocketlens.compress.compress import compress as _compress
-from pocketlens.compress.settings import Settings
-from pocketlens.evaluate.datasets import open_dataset
-from pocketlens.evaluate.lenses import Evaluation, evaluate_lens
+from pocketlens.compression.story import compress as _compress
+from pocketlens.compression.settings import Settings
+from pocketlens.evaluation.datasets import open_dataset
+from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.recipe import Recipe
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label

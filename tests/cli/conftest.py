@@ -20,8 +20,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """run("classify", path, ...): the result, in an empty folder of its own."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: object, code: int = 0, input: bytes | None = None) -> Result:
-        result = CliRunner().invoke(main, [str(a) for a in arguments], input=input)
+    def call(*arguments: object, code: int = 0, stdin: bytes | None = None) -> Result:
+        result = CliRunner().invoke(main, [str(a) for a in arguments], input=stdin)
         unexpected = result.exception
         assert unexpected is None or isinstance(unexpected, SystemExit), result.output
         assert result.exit_code == code, result.output

@@ -78,7 +78,7 @@ def test_classify_takes_folders_and_standard_input(run: Run, lens: Path, photo: 
         Image.radial_gradient("L").convert("RGB").save(folder / name)
     document = json.loads(run("classify", lens, folder, "--json").stdout)
     assert [Path(row["photo"]).name for row in document["photos"]] == ["a.png", "b.jpg"]
-    piped = run("classify", lens, "-", "--json", input=photo.read_bytes())
+    piped = run("classify", lens, "-", "--json", stdin=photo.read_bytes())
     named = run("classify", lens, photo, "--json")
     answers = [json.loads(r.stdout)["photos"][0]["answers"] for r in (piped, named)]
     assert answers[0] == answers[1]

@@ -1,4 +1,4 @@
-"""Every slug that the code can raise has its paragraph in docs/errors/, and no paragraph is idle."""
+"""Every slug that the code can raise has its paragraph in docs/errors/; none is idle."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
-from pocketlens.compress.compress import compress
-from pocketlens.compress.settings import Settings
+from pocketlens.compression.story import compress
+from pocketlens.compression.settings import Settings
 from pocketlens.images.recipe import describe
 from pocketlens.labels.files import read_labels
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pocketlens.compress.recipes import RecipeRequest
+from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.images.presets import PRESETS
 
 OPTIONS = (

@@ -66,6 +66,11 @@ def _parse(content: bytes, name: str) -> onnx.ModelProto:
 
 
 def _check(model: onnx.ModelProto, name: str) -> None:
+    for info in model.graph.output:
+        # The checker wants every output to have a shape; some exporters leave it away, and
+        # nobody here reads it, since shapes follow from the inputs'.
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
@@ -123,16 +128,15 @@ def _read_external(tensor: onnx.TensorProto, path: Path) -> bytes:
             path, tensor.name, f"offset {offset}, length {length}, but its shape needs {wanted}"
         )
     try:
+        if offset + length > file.stat().st_size:
+            raise _bad_external(
+                path, tensor.name, f"'{file.name}' ends before its {length} bytes at {offset}"
+            )
         with file.open("rb") as stream:
             stream.seek(offset)
-            content = stream.read(length)
+            return stream.read(length)
     except OSError as error:
         raise cannot_read(file, error) from error
-    if len(content) != length:
-        raise _bad_external(
-            path, tensor.name, f"'{file.name}' ends before its {length} bytes at {offset}"
-        )
-    return content
 
 
 def _beside(location: str, tensor: str, path: Path) -> Path:

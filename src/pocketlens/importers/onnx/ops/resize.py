@@ -34,8 +34,9 @@ def resize(site: Site) -> Array:
     """Opset 10: x, scales. Since 11: x, roi, scales or sizes."""
     x = site.array(0)
     if site.opset < 11:
-        manner = _Manner(_mode(site), "asymmetric", "floor")
-        return _resized(site, x, _scales(site, 1), None, manner)
+        scales = _scales(site, 1)
+        manner = _Manner(_mode(site), "asymmetric", _old_rounding(site, scales))
+        return _resized(site, x, scales, None, manner)
     for name, plain in (("antialias", 0), ("exclude_outside", 0)):
         if site.int_of(name, plain) != plain:
             raise site.refuse(f"{name} is not supported")
@@ -56,6 +57,14 @@ def resize(site: Site) -> Array:
         return _resized(site, x, scales, sizes, manner)
     scales = _spread(site, _scales(site, 2), axes, (1.0,) * rank)
     return _resized(site, x, scales, None, manner)
+
+
+def _old_rounding(site: Site, scales: tuple[float, ...]) -> str:
+    """Opset 10 did not say which pixel is nearest; onnxruntime's way is what files rely on."""
+    smaller, larger = min(scales, default=1.0) < 1.0, max(scales, default=1.0) > 1.0
+    if smaller and larger and _mode(site) == "nearest":
+        raise site.refuse(f"it shrinks and grows at once, by {scales}, before opset 11")
+    return "ceil" if smaller else "floor"
 
 
 def _mode(site: Site) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import DataError, EngineError
 from pocketlens.base.progress import Progress, silent
-from pocketlens.evaluate.dataset import Dataset
-from pocketlens.evaluate.statistics import (
+from pocketlens.evaluation.dataset import Dataset
+from pocketlens.evaluation.statistics import (
     mcnemar_p,
     missing_rate,
     paired_difference,

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from pocketlens.base.errors import DataError, FileError, ImageError, PocketlensError
-from pocketlens.evaluate import arrays
-from pocketlens.evaluate.dataset import Dataset, fingerprint
-from pocketlens.evaluate.datasets import open_dataset
+from pocketlens.evaluation import arrays
+from pocketlens.evaluation.dataset import Dataset, fingerprint
+from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.labels.labels import Label, numbered
 
 PETS = (
@@ -365,8 +365,8 @@ def test_the_real_cifar(data_folder: Path) -> None:
 def test_opening_needs_no_numpy_for_folders(tmp_path: Path) -> None:
     class_folders(tmp_path, ("0", "1"))
     code = (
-        "import sys; from pocketlens.evaluate.datasets import open_dataset;"
-        "import pocketlens.evaluate.accuracy;"
+        "import sys; from pocketlens.evaluation.datasets import open_dataset;"
+        "import pocketlens.evaluation.accuracy;"
         "from pocketlens.labels.labels import numbered;"
         f"assert len(open_dataset({str(tmp_path)!r}, numbered(2))) == 4;"
         "assert 'numpy' not in sys.modules, 'numpy was imported'"

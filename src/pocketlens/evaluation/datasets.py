@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pocketlens.base.errors import DataError, FileError
 from pocketlens.base.progress import Progress, silent
-from pocketlens.evaluate.arrays import from_npz
-from pocketlens.evaluate.dataset import Dataset
-from pocketlens.evaluate.folders import LABELS_CSV, from_class_folders, from_labels_csv
+from pocketlens.evaluation.arrays import from_npz
+from pocketlens.evaluation.dataset import Dataset
+from pocketlens.evaluation.folders import LABELS_CSV, from_class_folders, from_labels_csv
 from pocketlens.labels.labels import Label
 
 _PARTS = ("train", "val", "valid", "validation", "test", "images")

@@ -14,7 +14,7 @@ from PIL import Image
 from pocketlens.base.errors import DataError
 from pocketlens.base.files import cannot_read
 from pocketlens.base.progress import Progress
-from pocketlens.evaluate.dataset import Dataset, fingerprint
+from pocketlens.evaluation.dataset import Dataset, fingerprint
 from pocketlens.labels.labels import Label
 from pocketlens.labels.match import match
 

@@ -8,7 +8,7 @@ from pocketlens._version import __version__
 from pocketlens.base.errors import DataError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import Lens
-from pocketlens.evaluate.accuracy import (
+from pocketlens.evaluation.accuracy import (
     Comparison,
     Measurement,
     ScoresOf,
@@ -16,7 +16,7 @@ from pocketlens.evaluate.accuracy import (
     measure_together,
     receipt_of,
 )
-from pocketlens.evaluate.dataset import Dataset
+from pocketlens.evaluation.dataset import Dataset
 from pocketlens.lensfile.contents import Receipt
 
 

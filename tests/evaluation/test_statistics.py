@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from pocketlens.evaluate.statistics import (
+from pocketlens.evaluation.statistics import (
     Z95,
     mcnemar_p,
     missing_rate,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pocketlens.compress.half import diffused_half, nearest_half
+from pocketlens.compression.half import diffused_half, nearest_half
 
 
 def weights(shape: tuple[int, ...]) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.compress.half import diffused_half, nearest_half
-from pocketlens.compress.settings import FLOAT_BITS, Settings
+from pocketlens.compression.half import diffused_half, nearest_half
+from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.ops import OPS
 from pocketlens.lensfile.contents import TensorRecord

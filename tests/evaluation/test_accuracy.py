@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pocketlens.base.errors import DataError, EngineError, ImageError
-from pocketlens.evaluate.accuracy import (
+from pocketlens.evaluation.accuracy import (
     Measurement,
     ScoresOf,
     compare,
@@ -22,9 +22,9 @@ from pocketlens.evaluate.accuracy import (
     rank_of,
     receipt_of,
 )
-from pocketlens.evaluate.dataset import Dataset, fingerprint
-from pocketlens.evaluate.datasets import open_dataset
-from pocketlens.evaluate.statistics import paired_interval, wilson_interval
+from pocketlens.evaluation.dataset import Dataset, fingerprint
+from pocketlens.evaluation.datasets import open_dataset
+from pocketlens.evaluation.statistics import paired_interval, wilson_interval
 from pocketlens.images.apply import prepare_reference
 from pocketlens.images.presets import preset
 from pocketlens.labels.labels import numbered

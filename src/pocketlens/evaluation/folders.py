@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from pocketlens.base.errors import DataError
 from pocketlens.base.files import cannot_read
 from pocketlens.base.progress import Progress
-from pocketlens.evaluate.dataset import Dataset, fingerprint
+from pocketlens.evaluation.dataset import Dataset, fingerprint
 from pocketlens.images.decode import open_image
 from pocketlens.labels.labels import Label
 from pocketlens.labels.match import match

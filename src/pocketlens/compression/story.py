@@ -9,9 +9,9 @@ from pocketlens._version import __version__
 from pocketlens.base.errors import ModelError, UsageError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import ends_in_softmax
-from pocketlens.compress.fates import store_tensors
-from pocketlens.compress.recipes import RecipeRequest
-from pocketlens.compress.settings import Settings
+from pocketlens.compression.fates import store_tensors
+from pocketlens.compression.recipes import RecipeRequest
+from pocketlens.compression.settings import Settings
 from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Network
 from pocketlens.importers.imported import Imported
