@@ -28,6 +28,12 @@ from .cases import POSITIVE, fused
 Draw = Callable[..., int]
 SAFE = sorted(set(ACTIVATIONS) - POSITIVE - {"exp"})
 MOST_NUMBERS = 20_000
+EVERYWHERE = (
+    *("unary", "binary", "reduce", "concat", "slice", "pad", "transpose", "softmax"),
+    *("layer_norm", "flatten", "linear", "attend", "expand"),
+)
+ON_PICTURES = (*("conv2d", "conv2d", "depthwise", "pool", "pool", "lrn", "gate", "resize"),)
+"""Steps, which are methods of Grower."""
 
 
 class Grower:
@@ -59,14 +65,9 @@ class Grower:
     def step(self) -> None:
         """One more node on one of the arrays; a step that does not fit is no step."""
         x = self.data.draw(st.sampled_from(self.arrays[-4:]))
-        steps = [self.unary, self.binary, self.reduce, self.concat, self.slice, self.pad]
-        steps += [self.transpose, self.softmax, self.layer_norm, self.flatten, self.linear]
-        steps += [self.attend, self.expand]
-        if len(self.builder.shape(x)) == 4:
-            steps += [self.conv2d, self.conv2d, self.depthwise, self.pool, self.pool]
-            steps += [self.lrn, self.gate, self.resize]
+        steps = [*EVERYWHERE, *(ON_PICTURES if len(self.builder.shape(x)) == 4 else ())]
         try:
-            made = self.data.draw(st.sampled_from(steps))(x)
+            made: str = getattr(self, self.data.draw(st.sampled_from(steps)))(x)
         except ModelError:
             return
         if np.prod(self.builder.shape(made)) <= MOST_NUMBERS:

@@ -26,11 +26,14 @@ WEIGHTED = (
 )
 
 
-def assert_close(actual: Array, expected: Array, tolerance: float) -> None:
-    """max|a - b| <= tolerance max|b|, as base/tolerances has it."""
+def assert_close(actual: Array, expected: Array, tolerance: float, *, floor: float = 1e-30) -> None:
+    """max|a - b| <= tolerance max|b|, as base/tolerances has it; max|b| is `floor` or more.
+
+    A floor is for sums of numbers near 1 that may cancel: they leave nothing to be relative to.
+    """
     assert actual.shape == expected.shape
-    largest = np.abs(expected).max()
-    assert np.abs(actual.astype(np.float64) - expected).max() <= tolerance * max(largest, 1e-30)
+    largest = max(np.abs(expected).max(), floor)
+    assert np.abs(actual.astype(np.float64) - expected).max() <= tolerance * largest
 
 
 @pytest.mark.parametrize("engine", CORES, ids=lambda engine: engine.name)
