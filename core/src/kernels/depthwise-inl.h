@@ -60,16 +60,31 @@ POCKETLENS_INLINE void depthwise_step(const Conv2d& conv, const DepthwiseRow& ro
   for (int p = 0; p < kPixels; ++p) finish(row, pixel + p, sum[p]);
 }
 
+// `count` steps of kPixels, from `pixel` on.
+template <int kKernel, int kStride, int kPixels>
+void depthwise_steps(const Conv2d& conv, const DepthwiseRow& row, int32_t pixel, int32_t count) {
+  for (; count > 0; --count, pixel += kPixels) {
+    depthwise_step<kKernel, kStride, kPixels>(conv, row, pixel);
+  }
+}
+
+typedef void (*DepthwiseSteps)(const Conv2d&, const DepthwiseRow&, int32_t pixel, int32_t count);
+
+template <int kKernel, int kStride, int kPixels = kDepthwisePixels>
+DepthwiseSteps depthwise_steps_of(int32_t pixels) {
+  if constexpr (kPixels > 1) {
+    if (pixels < kPixels) return depthwise_steps_of<kKernel, kStride, kPixels - 1>(pixels);
+  }
+  return depthwise_steps<kKernel, kStride, kPixels>;
+}
+
+// A row, shared out evenly: 14 pixels in steps of at most 8 are 7 and 7.
 template <int kKernel, int kStride>
 void depthwise_row(const Conv2d& conv, const DepthwiseRow& row) {
-  int32_t x = 0;
-  for (; x + kDepthwisePixels <= conv.out_w; x += kDepthwisePixels) {
-    depthwise_step<kKernel, kStride, kDepthwisePixels>(conv, row, x);
-  }
-  for (; x + 4 <= conv.out_w && kDepthwisePixels > 4; x += 4) {
-    depthwise_step<kKernel, kStride, 4>(conv, row, x);
-  }
-  for (; x < conv.out_w; ++x) depthwise_step<kKernel, kStride, 1>(conv, row, x);
+  const int32_t count = ceil_div(conv.out_w, kDepthwisePixels);
+  const int32_t small = conv.out_w / count, large = conv.out_w % count;
+  if (large) depthwise_steps_of<kKernel, kStride>(small + 1)(conv, row, 0, large);
+  depthwise_steps_of<kKernel, kStride>(small)(conv, row, large * (small + 1), count - large);
 }
 
 // Any kernel, stride and dilation; `lanes` channels may be loaded at a place of the input.
