@@ -43,6 +43,7 @@ def load(path: Path) -> ModelFile:
             f"'{path.name}' is an ONNX file without a single node; there is nothing to run.",
             slug="empty-model",
         )
+    _check_text(model, path.name)
     _fetch_external(model, path)
     _check(model, path.name)
     return ModelFile(_without_functions(model, path.name), hashlib.sha256(content).hexdigest())
@@ -63,6 +64,31 @@ def _parse(content: bytes, name: str) -> onnx.ModelProto:
             f"'{name}' is not an ONNX file: it names no graph or no operator set.", slug="not-onnx"
         )
     return model
+
+
+def _check_text(model: onnx.ModelProto, name: str) -> None:
+    """Protobuf hands out text that is not UTF-8 as bytes; no name may be like that."""
+    for text in _texts(model):
+        if not isinstance(text, str):
+            raise ModelError(
+                f"'{name}' is not a valid ONNX model: the name {text!r:.60} is not text.",
+                slug="onnx-invalid",
+            )
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[object]:
+    graph = model.graph
+    yield from (entry.domain for entry in model.opset_import)
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    yield from (info.name for info in (*graph.input, *graph.output))
+    for tensor in _tensors(graph):
+        yield tensor.name
+        for entry in tensor.external_data:
+            yield from (entry.key, entry.value)
 
 
 def _check(model: onnx.ModelProto, name: str) -> None:

@@ -55,7 +55,10 @@ class Folder:
         """
         if node.domain not in ("", "ai.onnx"):
             return None
-        elements = _elements(node, inputs)
+        try:
+            elements = _elements(node, inputs)
+        except IndexError:
+            raise ValueError("it has too few inputs") from None
         if elements is None:
             return None
         self._made += elements

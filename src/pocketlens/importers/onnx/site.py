@@ -68,6 +68,8 @@ class Site:
     def whole(self, position: int, what: str) -> tuple[int, ...]:
         """A constant input as a tuple of whole numbers."""
         values = self.constant(position, what)
+        if not np.issubdtype(values.dtype, np.integer):
+            raise self.refuse(f"its {what} is not of whole numbers", slug="onnx-invalid")
         return tuple(int(value) for value in values.reshape(-1))
 
     def array(self, position: int) -> Array:

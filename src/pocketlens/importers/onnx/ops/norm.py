@@ -12,6 +12,9 @@ from pocketlens.importers.onnx.site import Site
 from pocketlens.importers.onnx.steps import axis_of, binary, reduce, reshape, size_of, unary
 from pocketlens.importers.onnx.values import Array
 
+MAX_NORMALIZED = 2**24
+"""Numbers that a layer norm may have a scale and a bias for; a constant of one is spread out."""
+
 
 @lowers("BatchNormalization", inputs=(5, 5))
 def batch_norm(site: Site) -> Array:
@@ -116,6 +119,8 @@ def _per_channel(site: Site, position: int, what: str, count: int) -> NDArray[np
 def _over_axes(site: Site, position: int, what: str, shape: tuple[int, ...]) -> Array | None:
     if not site.has(position):
         return None
+    if size_of(shape) > MAX_NORMALIZED:
+        raise site.refuse(f"it normalizes {size_of(shape)} numbers at once")
     try:
         values = np.broadcast_to(site.constant(position, what), shape)
     except ValueError as error:

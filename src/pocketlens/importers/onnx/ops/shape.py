@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from pocketlens.importers.onnx.registry import lowers
 from pocketlens.importers.onnx.site import Site
 from pocketlens.importers.onnx.steps import axis_of, concat, reshape, size_of, transpose
-from pocketlens.importers.onnx.values import Array, Value
+from pocketlens.importers.onnx.values import Array, Constant, Value, is_float
 
 _FLOATS = frozenset(
     {
@@ -38,6 +39,20 @@ def cast(site: Site) -> Array:
     """Everything is computed in float32, whichever float the source names."""
     if site.int_of("to", 0) not in _FLOATS:
         raise site.refuse("it rounds activations to another type than float")
+    x = site.array(0)
+    return Array(x.name, x.shape)
+
+
+@lowers("CastLike", inputs=(2, 2))
+def cast_like(site: Site) -> Value:
+    """As Cast: to float, since every array is one; a constant becomes one here."""
+    like = site.inputs[1]
+    if like is None or (isinstance(like, Constant) and not is_float(like.values)):
+        raise site.refuse("it rounds activations to another type than float")
+    if isinstance(like, Array) and like.integral:
+        raise site.refuse("it rounds activations to another type than float")
+    if site.is_constant(0):
+        return Constant(site.outputs[0], site.constant(0, "input").astype(np.float32))
     x = site.array(0)
     return Array(x.name, x.shape)
 

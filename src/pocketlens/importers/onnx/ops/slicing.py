@@ -65,10 +65,10 @@ def split(site: Site) -> list[Array]:
     axis = axis_of(site, site.int_of("axis", 0), len(x.shape))
     sizes = site.whole(1, "split") if site.has(1) else site.ints_of("split")
     if sizes is None:
-        count = site.int_of("num_outputs", len(site.outputs))
+        count = len(site.outputs)
         size = -(-x.shape[axis] // max(1, count))
         sizes = (*(size,) * (count - 1), x.shape[axis] - size * (count - 1))
-    if sum(sizes) != x.shape[axis] or min(sizes) < 1:
+    if sum(sizes) != x.shape[axis] or min(sizes) < 1 or len(sizes) != len(site.outputs):
         raise site.refuse(f"it splits {x.shape[axis]} entries in parts of {sizes}")
     parts, start = [], 0
     for size in sizes:
