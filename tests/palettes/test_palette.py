@@ -52,7 +52,7 @@ def test_no_way_to_cut_is_better(weights: Weights, size: int) -> None:
         assert found.distortion == 0.0
 
 
-@given(hnp.arrays(np.int64, 14, elements=st.integers(1, 1000)), st.integers(1, 14))
+@given(hnp.arrays(np.int64, 10, elements=st.integers(1, 1000)), st.integers(1, 10))
 def test_the_two_reference_programmes_agree(counts: NDArray[np.int64], size: int) -> None:
     values = np.cumsum(counts[::-1]).astype(np.float64)
     brute = reference.brute_force_distortion(values, counts.astype(np.float64), size)
@@ -71,9 +71,9 @@ def bins_of(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray
 def test_same_distortion_as_the_textbook_programme(spread: str, size: int) -> None:
     rng = np.random.default_rng(5)
     values = {
-        "normal": rng.standard_normal(1200),
-        "uniform grid": np.arange(600.0),
-        "heavy tails": rng.standard_cauchy(900).clip(-60000, 60000),
+        "normal": rng.standard_normal(600),
+        "uniform grid": np.arange(400.0),
+        "heavy tails": rng.standard_cauchy(500).clip(-60000, 60000),
         "equal pairs": np.arange(300.0).repeat(2) * 4 + np.tile([0.0, 1.0], 300),
         "far": np.r_[np.arange(1, 400) * 2.0**-24, 60000.0, 60032.0, -60000.0],
     }[spread]
@@ -102,16 +102,13 @@ def distortion(
 @pytest.mark.parametrize("size", [3, 16, 50])
 def test_never_worse_than_scikit_learn(size: int) -> None:
     cluster = pytest.importorskip("sklearn.cluster")
-    for seed in range(2):
-        weights = np.random.default_rng(seed).laplace(0, 0.1, 1000).astype(np.float16)
-        fit = cluster.KMeans(size, n_init=10, random_state=seed).fit(
-            weights.astype(np.float64)[:, None]
-        )
-        theirs = distortion(
-            weights.astype(np.float64), np.ones(1000), fit.cluster_centers_[:, 0].astype(np.float64)
-        )
-        ours = centroid_distortion(weights.astype(np.float32), size)
-        assert ours <= theirs * (1 + 1e-6)
+    limits = pytest.importorskip("threadpoolctl").threadpool_limits
+    weights = np.random.default_rng(size).laplace(0, 0.1, 600).astype(np.float16)
+    points = weights.astype(np.float64)
+    with limits(1):  # its threads wait for each other on a busy machine
+        fit = cluster.KMeans(size, n_init=10, random_state=0).fit(points[:, None])
+    theirs = distortion(points, np.ones(600), fit.cluster_centers_[:, 0])
+    assert centroid_distortion(weights.astype(np.float32), size) <= theirs * (1 + 1e-6)
 
 
 @given(tensors, sizes)
