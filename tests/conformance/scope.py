@@ -24,7 +24,9 @@ _NAMES = (
 OPERATORS = frozenset(_NAMES.split())
 """Operators whose cases have to run."""
 
-FOLDED = frozenset({"Cast", "Constant", "ConstantOfShape", "Gather", "Shape", "Size", "Where"})
+FOLDED = frozenset(
+    "Cast CastLike Constant ConstantOfShape Gather Range Shape Size Where".split()  # noqa: SIM905
+)
 """Operators that have no cases here but may stand in an expanded case: shape arithmetic, which
 the importer computes itself."""
 
