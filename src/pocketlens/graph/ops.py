@@ -4,7 +4,7 @@ Every operator has one output. Shapes are static and hold the batch (1 in an imp
 classifier). Layout is NCHW. `activation` attributes name a function of ACTIVATIONS that is
 applied to the result; `alpha` and `beta` are its parameters.
 
-What each operator means, exactly, is engine/reference.py; where ONNX defines an operator of
+What each operator means, exactly, is engine/reference/; where ONNX defines an operator of
 the same name, it means the same.
 """
 
