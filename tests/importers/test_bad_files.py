@@ -315,7 +315,7 @@ class TestExternalData:
     def test_a_missing_file(self, tmp_path: Path) -> None:
         folder = tmp_path / "model"
         path = save(self.outside(folder, "gone.bin"), tmp_path / "model" / "bad.onnx")
-        with pytest.raises(FileError, match="gone.bin"):
+        with pytest.raises(FileError, match=r"gone\.bin"):
             read_onnx(path)
 
 

@@ -164,7 +164,8 @@ SHAPES = [
     Form("pad", one("Pad", "x p v"), IMAGE, {"p": I64([0, 1, 2, 0, 0, 0, 1, 3]),
                                             "v": np.float32(1.5)}),
     Form("pad attributes", one("Pad", pads=[0, 0, 1, 1, 0, 0, 1, 1], value=2.0), IMAGE, opset=10),
-    Form("pad reflect", one("Pad", "x p", mode="reflect"), IMAGE, {"p": I64([0, 0, 2, 1, 0, 0, 3, 0])}),
+    Form("pad reflect", one("Pad", "x p", mode="reflect"), IMAGE,
+         {"p": I64([0, 0, 2, 1, 0, 0, 3, 0])}),
     Form("pad edge", one("Pad", "x p", mode="edge"), IMAGE, {"p": I64([0, 0, 2, 1, 0, 0, 3, 0])}),
     Form("pad axes", one("Pad", "x p - a"), IMAGE, {"p": I64([2, 1]), "a": I64([-1])}, opset=18),
     Form("crop", one("Pad", "x p"), IMAGE, {"p": I64([0, 0, -1, 2, 0, -2, 0, -1])}),
@@ -247,7 +248,8 @@ RESIZES = [
         for mode in ("nearest", "linear", "cubic")
         for coordinates in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
     ),
-    Form("resize to sizes", one("Resize", "x - - s", mode="linear"), IMAGE, {"s": I64([1, 6, 5, 20])}),
+    Form("resize to sizes", one("Resize", "x - - s", mode="linear"), IMAGE,
+         {"s": I64([1, 6, 5, 20])}),
     Form("resize axes", one("Resize", "x - - s", mode="nearest", axes=[2, 3]), IMAGE,
          {"s": I64([5, 20])}, opset=18),
     Form("resize to the same", one("Resize", "x - s"), IMAGE, {"s": [1.0, 1.0, 1.0, 1.0]}),

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import inliner
 
 from pocketlens.base.errors import ModelError
 from pocketlens.base.files import cannot_read
@@ -111,8 +112,6 @@ def _without_functions(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     """Functions that the model defines itself, put where they are called."""
     if not model.functions:
         return model
-    from onnx import inliner  # not part of `import onnx`
-
     try:
         return inliner.inline_local_functions(model)
     except (RuntimeError, ValueError) as error:

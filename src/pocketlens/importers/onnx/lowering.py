@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pocketlens.base.errors import ModelError
 from pocketlens.graph.graph import AttributeValue, Network, Shape
+from pocketlens.graph.passes.simplify import simplify
 from pocketlens.graph.shapes import check_shape
 from pocketlens.importers.onnx import ops as ops  # fills the registry
 from pocketlens.importers.onnx.builder import Builder, check_finite
@@ -27,6 +28,18 @@ _TAKE_INTEGERS = words(
     "Cast Concat DepthToSpace Dropout Expand Flatten Gather Identity Reshape Slice SpaceToDepth "
     "Split Squeeze Transpose Unsqueeze"
 )
+
+
+def lower(
+    model: onnx.ModelProto,
+    *,
+    source: str,
+    input_shapes: Mapping[str, Shape] | None,
+    simplified: bool,
+) -> Network:
+    """The network that `model` describes; reader.lower_model says how."""
+    network = lower_graph(model, source=source, input_shapes=input_shapes)
+    return simplify(network) if simplified else network
 
 
 def lower_graph(

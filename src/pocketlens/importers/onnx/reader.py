@@ -47,11 +47,9 @@ def lower_model(
     Raises MissingExtraError, ModelError.
     """
     _ask_for_onnx()
-    from pocketlens.graph.passes.simplify import simplify
-    from pocketlens.importers.onnx.lowering import lower_graph
+    from pocketlens.importers.onnx import lowering
 
-    network = lower_graph(model, source=source, input_shapes=input_shapes)
-    return simplify(network) if simplified else network
+    return lowering.lower(model, source=source, input_shapes=input_shapes, simplified=simplified)
 
 
 def _ask_for_onnx() -> None:
