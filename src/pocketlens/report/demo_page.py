@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pocketlens.classify.lens import Answer
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.report.pages import photo_uri, png_uri, render
+from pocketlens.report.plane_picture import plane_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 PHOTO_SIDE_PX = 320
-PLANES_SHOWN_BYTES = 400_000
-"""Planes are inlined, largest last, until the page has grown by this much."""
+CORNER_ROWS, CORNER_COLUMNS = 64, 128
 
 
 @dataclass(frozen=True)
@@ -73,24 +73,14 @@ def demo_page(
 
 
 def _planes(contents: LensContents) -> list[dict[str, Any]]:
-    """The smaller planes as pictures, in the order of the network."""
-    pictured = [record for record in contents.tensors if record.plane is not None]
-    by_size = sorted(pictured, key=lambda r: len(r.plane.bands[0].png) if r.plane else 0)
-    shown: set[str] = set()
-    room_bytes = PLANES_SHOWN_BYTES
-    for record in by_size:
-        assert record.plane is not None
-        room_bytes -= len(record.plane.bands[0].png)
-        if room_bytes < 0:
-            break
-        shown.add(record.name)
+    """A corner of every plane as a picture, in the order of the network."""
     return [
         {
             "name": record.name,
             "shape": "×".join(map(str, record.shape)),
-            "uri": png_uri(record.plane.bands[0].png),
+            "uri": png_uri(plane_picture(record, rows=CORNER_ROWS, columns=CORNER_COLUMNS)),
             "k": record.palette_size,
         }
-        for record in pictured
-        if record.name in shown and record.plane is not None
+        for record in contents.tensors
+        if record.plane is not None
     ]
