@@ -31,7 +31,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def png_of(rows: Sequence[bytes], *, width: int, bits: int) -> bytes:
     """A grayscale PNG of packed rows, unfiltered."""
     header = struct.pack(">IIBBBBB", width, len(rows), bits, 0, 0, 0, 0)
-    data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows), 0)  # no zlib differs on these
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         chunk(kind, content)
         for kind, content in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
@@ -91,7 +91,7 @@ def palette_tensor(
         group_rows=group_rows,
         palettes=palettes,
         plane=plane_of(indices, width=width, bits=bits, band_rows=band_rows),
-        error=dice.random() / 100,
+        error=dice.randrange(100) / 4096,
     )
 
 

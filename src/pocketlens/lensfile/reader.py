@@ -152,13 +152,12 @@ def _only_selects(action: int, *_: str | None) -> int:
 
 def _check_schema(database: sqlite3.Connection) -> None:
     """Compare with ours, byte for byte. What else may stand in a file is never looked at."""
-    expected = [("table", table.name, table.name, table.statement) for table in tables().values()]
-    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid LIMIT ?"
+    ours = sorted(tables().values(), key=lambda table: table.name)
+    expected = [("table", table.name, table.name, table.statement) for table in ours]
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name LIMIT ?"
     found = list(database.execute(query, (len(expected) + 1,)))
     if found != expected:
-        theirs = next(
-            (row for row, ours in zip(found, [*expected, None], strict=False) if row != ours), None
-        )
+        theirs = next((row for row in found if row not in expected), None)
         what = (
             "a table is missing" if theirs is None else f"its {theirs[0]!s:.20} {theirs[1]!r:.60}"
         )

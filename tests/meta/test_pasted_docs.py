@@ -1,0 +1,104 @@
+"""What the docs show of the code is what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("paste", ROOT / "tools" / "paste.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_docs_are_up_to_date(tool: ModuleType) -> None:
+    stale = [path for path, text in tool.pasted_files() if path.read_text("utf-8") != text]
+    assert stale == [], "run `make docs`"
+
+
+def test_the_formats_are_pasted(tool: ModuleType) -> None:
+    texts = {path.name: text for path, text in tool.pasted_files()}
+    assert "CREATE TABLE planes" in texts["lens.md"]
+    assert "| `conv2d` |" in texts["plan.md"]
+
+
+def test_stale_text_is_found_and_replaced(
+    tool: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- paste: knobs -->\nold\n<!-- end -->\nafter\n", "utf-8")
+    assert tool.main(["--check"]) == 1
+    assert "page.md" in capsys.readouterr().out
+    assert "old" in page.read_text("utf-8")
+    assert tool.main([]) == 0
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n") and text.endswith("\n<!-- end -->\nafter\n")
+    assert "POCKETLENS_THREADS" in text and "old" not in text
+    assert tool.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- paste: knobs -->\n",
+        "<!-- paste: nonsense -->\n<!-- end -->\n",
+        "<!-- paste: help:nonsense -->\n<!-- end -->\n",
+        "<!-- paste: file:nonsense -->\n<!-- end -->\n",
+        "<!-- paste: results:nonsense -->\n<!-- end -->\n",
+    ],
+)
+def test_what_cannot_be_pasted_is_told(
+    text: str, tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    (tmp_path / "page.md").write_text(text, "utf-8")
+    assert tool.main([]) == 2
+    assert capsys.readouterr().err.startswith("paste: ")
+    assert (tmp_path / "page.md").read_text("utf-8") == text
+
+
+def test_every_source_makes_something(tool: ModuleType, tmp_path: Path) -> None:
+    for name in ("schema", "neutral", "ops", "knobs", "errors", "file:LICENSE", "help:"):
+        assert tool.make(name, where="here").strip(), name
+
+
+def test_results_show_the_latest_row(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    assert "Not measured yet" in tool.make("results:latency", where="here")
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    row = '{"model": "m", "engine": "e", "min_ms": %d, "median_ms": 2, '
+    row += '"speed_over_onnxruntime": 1, "machine": "box", "commit": "abc"}\n'
+    (folder / "latency.jsonl").write_text(row % 7 + row % 3, "utf-8")
+    text = tool.make("results:latency", where="here")
+    assert "3.00" in text and "7.00" not in text and "box, commit abc" in text
+
+
+def test_the_worked_example_of_the_lens_format_counts_right() -> None:
+    """The numbers that docs/format/lens.md explains are those of the golden dump."""
+    page = (ROOT / "docs" / "format" / "lens.md").read_text("utf-8")
+    gold = (ROOT / "tests" / "gold" / "small_lens.sql").read_text("utf-8")
+    run = bytes.fromhex(gold.split('INSERT INTO "numbers" VALUES(0,X\'')[1].split("'")[0])
+    assert len(run) == 22
+    palette = struct.unpack("<5e", run[:10])
+    for value in palette:
+        assert f"{value:.4f}" in page
+    png = bytes.fromhex(gold.split('INSERT INTO "planes" VALUES(0,0,0,1,X\'')[1].split("'")[0])
+    assert bytes.fromhex("00 14 31 00 01 34 04 24 22 04") in png

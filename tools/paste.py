@@ -1,0 +1,241 @@
+"""Pastes what the code knows into the docs, so that a fact is written once.
+
+In any Markdown file, what stands between
+
+    <!-- paste: NAME -->
+    <!-- end -->
+
+is replaced by what `NAME` makes (see SOURCES; `help:compress` hands "compress" to `help`).
+
+    python tools/paste.py            bring every file up to date
+    python tools/paste.py --check    exit 1 and name the files that are not
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pocketlens.base.knobs import KNOBS
+from pocketlens.graph.ops import MANY, MAX_RANK, OPS, Attribute, Op
+from pocketlens.lensfile.neutral import NEUTRAL
+from pocketlens.lensfile.schema import SCHEMA
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKED = re.compile(
+    r"(?P<begin><!-- paste: (?P<name>[^\s>]+) -->\n)(?P<text>.*?)(?P<end><!-- end -->)", re.DOTALL
+)
+SKIPPED = {"build", "dist", "demo-out", "node_modules"}
+HELP_COLUMNS = 88
+
+
+class PasteError(Exception):
+    """A sentence about what cannot be pasted."""
+
+
+def main(arguments: list[str]) -> int:
+    check = arguments == ["--check"]
+    if arguments and not check:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        stale = {path: text for path, text in pasted_files() if path.read_text("utf-8") != text}
+    except PasteError as error:
+        print(f"paste: {error}", file=sys.stderr)
+        return 2
+    for path, text in stale.items():
+        print(f"{'stale' if check else 'pasted'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(text, "utf-8")
+    return 1 if check and stale else 0
+
+
+def pasted_files() -> Iterator[tuple[Path, str]]:
+    """Every Markdown file that has a mark, and the text that it should have."""
+    for path in sorted(ROOT.rglob("*.md")):
+        folders = path.relative_to(ROOT).parts[:-1]
+        if SKIPPED.isdisjoint(folders) and not any(part.startswith(".") for part in folders):
+            text = path.read_text("utf-8")
+            if "<!-- paste:" in text:
+                yield path, paste(text, where=str(path.relative_to(ROOT)))
+
+
+def paste(text: str, *, where: str) -> str:
+    """The text with every mark filled. Raises PasteError."""
+    if len(MARKED.findall(text)) != text.count("<!-- paste:"):
+        raise PasteError(f"{where} has a mark '<!-- paste: ... -->' without its '<!-- end -->'.")
+
+    def fill(match: re.Match[str]) -> str:
+        content = make(match["name"], where=where).strip("\n")
+        return f"{match['begin']}{content}\n{match['end']}"
+
+    return MARKED.sub(fill, text)
+
+
+def make(name: str, *, where: str) -> str:
+    """What a name makes. Raises PasteError."""
+    source, _, argument = name.partition(":")
+    if source not in SOURCES:
+        raise PasteError(f"{where} asks for '{name}'; known are {', '.join(SOURCES)}.")
+    return SOURCES[source](argument)
+
+
+def schema(_: str) -> str:
+    """The tables of a lens."""
+    return f"```sql\n{SCHEMA.strip()}\n```"
+
+
+def neutral(_: str) -> str:
+    """Attributes that a lens leaves out."""
+    rows = ((f"`{name}`", f"`{json.dumps(value)}`") for name, value in NEUTRAL.items())
+    return table(("attribute", "left out where it is"), rows)
+
+
+def ops(_: str) -> str:
+    """The operators and their attributes, in the words of a plan."""
+    rows = (
+        (
+            str(op.number),
+            f"`{op.name}`",
+            _inputs(op),
+            ", ".join(map(_words, op.attributes)) or "none",
+        )
+        for op in OPS.values()
+    )
+    titles = ("number", "operator", "inputs", "attributes, in order")
+    return "\n".join([table(titles, rows), "", *_choices()])
+
+
+def _choices() -> Iterator[str]:
+    """The words of every attribute that is a choice; with its operator where it needs telling."""
+    users: dict[str, dict[str, list[str]]] = {}
+    for op in OPS.values():
+        for each in op.attributes:
+            if each.choices:
+                text = ", ".join(f"{word} {number}" for word, number in each.choices.items())
+                users.setdefault(each.name, {}).setdefault(text, []).append(op.name)
+    for name, meanings in users.items():
+        for text, names in meanings.items():
+            of = f" of `{'`, `'.join(names)}`" if len(meanings) > 1 else ""
+            yield f"- `{name}`{of}: {text}"
+
+
+def _inputs(op: Op) -> str:
+    most = "any" if op.max_inputs == MANY else str(op.max_inputs)
+    return most if str(op.min_inputs) == most else f"{op.min_inputs} to {most}"
+
+
+def _words(attribute: Attribute) -> str:
+    kind = "f32" if attribute.kind == "float" else "i32"
+    times = f"{attribute.count} x " if attribute.count > 1 else ""
+    rest = f" (rest {attribute.fill})" if attribute.count == MAX_RANK else ""
+    return f"`{attribute.name}` {times}{kind}{rest}"
+
+
+def knobs(_: str) -> str:
+    """The environment variables."""
+    return table(("variable", "what it does"), ((f"`{k.name}`", k.meaning) for k in KNOBS))
+
+
+def errors(_: str) -> str:
+    """Every slug and the page that explains it."""
+    pages = sorted((ROOT / "docs" / "errors").glob("*.md"))
+    slugs = sorted(
+        (slug, page.name)
+        for page in pages
+        for slug in re.findall(r"^### ([a-z0-9-]+)\s*$", page.read_text("utf-8"), re.MULTILINE)
+    )
+    return table(("slug", "explained in"), ((f"`{s}`", f"[{p}]({p}#{s})") for s, p in slugs))
+
+
+def command_help(name: str) -> str:
+    """What `pocketlens NAME --help` prints; of the whole program without a name."""
+    # Imported here: the command line needs the whole package, built; the other sources do not.
+    import click
+
+    from pocketlens.cli.main import main as program
+
+    context = click.Context(program, info_name="pocketlens", terminal_width=HELP_COLUMNS)
+    if name:
+        command = program.get_command(context, name)
+        if command is None:
+            raise PasteError(f"There is no command '{name}'.")
+        context = click.Context(
+            command, info_name=name, parent=context, terminal_width=HELP_COLUMNS
+        )
+    call = f"pocketlens {name}".strip()
+    return f"```\n$ {call} --help\n{context.command.get_help(context)}\n```"
+
+
+def file(name: str) -> str:
+    """A file of the repository, as a block of code."""
+    path = ROOT / name
+    if not path.is_file():
+        raise PasteError(f"There is no file '{name}'.")
+    return f"```{path.suffix[1:]}\n{path.read_text('utf-8').strip()}\n```"
+
+
+def results(name: str) -> str:
+    """The latest rows of benchmarks/results/NAME.jsonl, one for each model and engine."""
+    columns = RESULTS.get(name)
+    if columns is None:
+        raise PasteError(f"There are no results called '{name}'; known are {', '.join(RESULTS)}.")
+    path = ROOT / "benchmarks" / "results" / f"{name}.jsonl"
+    if not path.is_file():
+        return f"*Not measured yet: `benchmarks/{name}.py --save` writes the rows.*"
+    latest: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        latest[row["model"], row["engine"]] = row
+    rows = [tuple(show(row) for show in columns.values()) for row in latest.values()]
+    origins = dict.fromkeys(f"{row['machine']}, commit {row['commit']}" for row in latest.values())
+    return "\n".join([table(tuple(columns), rows), "", f"Measured on {'; '.join(origins)}."])
+
+
+def _missing(top: int) -> Callable[[dict[str, Any]], str]:
+    return lambda row: f"{100 - 100 * row[f'top{top}_right'] / row['n']:.1f} %"
+
+
+RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
+    "accuracy": {
+        "model": lambda row: str(row["model"]),
+        "weights": lambda row: str(row["engine"]),
+        "bytes": lambda row: f"{row['file_bytes']:,}",
+        "top-1 missing": _missing(1),
+        "top-5 missing": _missing(5),
+        "flips": lambda row: str(row["flips"]),
+    },
+    "latency": {
+        "model": lambda row: str(row["model"]),
+        "engine": lambda row: str(row["engine"]),
+        "fastest ms": lambda row: f"{row['min_ms']:.2f}",
+        "median ms": lambda row: f"{row['median_ms']:.2f}",
+        "x onnxruntime": lambda row: f"{row['speed_over_onnxruntime']:.2f}",
+    },
+}
+
+
+def table(titles: tuple[str, ...], rows: Any) -> str:
+    """A Markdown table."""
+    lines = [titles, tuple("---" for _ in titles), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |"
+                     for line in lines)  # fmt: skip
+
+
+SOURCES: dict[str, Callable[[str], str]] = {
+    "schema": schema,
+    "neutral": neutral,
+    "ops": ops,
+    "knobs": knobs,
+    "errors": errors,
+    "help": command_help,
+    "file": file,
+    "results": results,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
