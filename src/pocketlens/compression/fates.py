@@ -12,7 +12,7 @@ from pocketlens.base.progress import Progress, silent
 from pocketlens.compression.half import diffused_half, nearest_half
 from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
-from pocketlens.graph.ops import OPS
+from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.palettes.palette import fit_grouped
 from pocketlens.planes.encode import encode_plane
@@ -31,17 +31,6 @@ class Fate:
     reason: str
 
 
-def weight_names(graph: Graph) -> frozenset[str]:
-    """Tensors that are only ever the weights of a conv2d or a linear."""
-    weights: set[str] = set()
-    others: set[str] = set()
-    for node in graph.nodes:
-        positions = OPS[node.op].weights
-        for position, name in enumerate(node.inputs):
-            (weights if position in positions else others).add(name)
-    return frozenset(weights - others)
-
-
 def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Settings) -> Fate:
     """Decide a tensor's fate from its values, its role and what was asked.
 
@@ -49,7 +38,7 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
     is_weight  whether it is the weights of a conv2d or a linear, which alone may be indices
     """
     if settings.bits == FLOAT_BITS and not settings.makes_palettes:
-        return Fate("float", "32 bits were asked for")
+        return Fate("float", "32 bits asked for")
     largest = float(np.abs(values).max(initial=0.0))
     if largest > HALF_MAX:
         return Fate("float", f"its largest value, {largest:.4g}, does not fit half precision")
@@ -57,10 +46,10 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
         return Fate("float", "its values are too small for half precision")
     if not settings.makes_palettes:
         if is_weight:
-            return Fate("half", "16 bits were asked for")
-        return Fate("float", "a bias or constant: few values that every output feels")
+            return Fate("half", "16 bits asked for")
+        return Fate("float", "bias or constant")
     if not is_weight:
-        return Fate("half", "not the weights of a convolution or a full connect layer")
+        return Fate("half", "bias or constant")
     return _palette_or_half(values, settings)
 
 
