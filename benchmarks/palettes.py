@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -96,14 +96,20 @@ def measure(peer: str, weights: Weights, size: int) -> dict[str, Any]:
     }
 
 
-def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Say of each row how many times our time and our error it took."""
-    our = rows[0]
-    for row in rows:
-        if "wall_s" in row:
-            row["times_our_time"] = row["wall_s"] / our["wall_s"]
-            row["times_our_error"] = row["relative_error"] / our["relative_error"]
-    return rows
+def with_ratios(row: dict[str, Any], our: dict[str, Any]) -> dict[str, Any]:
+    """Say how many times our time and our error it took."""
+    if "wall_s" in row:
+        row["times_our_time"] = row["wall_s"] / our["wall_s"]
+        row["times_our_error"] = row["relative_error"] / our["relative_error"]
+    return row
+
+
+def rows_of(weights: Weights, palette_size: int, peers: list[str]) -> Iterator[dict[str, Any]]:
+    """Our row, then the peers', each as soon as it is measured."""
+    our = measure("pocketlens", weights, palette_size)
+    yield with_ratios(our, our)
+    for peer in peers:
+        yield with_ratios(measure(peer, weights, palette_size), our)
 
 
 def table_of(rows: list[dict[str, Any]]) -> Table:
@@ -134,7 +140,7 @@ def parse_size(text: str) -> tuple[int, int]:
 @click.option("--palette-size", "palette_sizes", multiple=True, type=int, default=(16, 256))
 @click.option("--peer", "peers", multiple=True, type=click.Choice(PEERS[1:]), default=PEERS[1:])
 @click.option("--scikit-limit", default=300_000, show_default=True, help="Most weights for it.")
-@click.option("--json", "as_json", is_flag=True, help="Rows as JSON lines instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Rows as JSON lines, at once.")
 @click.option("--save", is_flag=True, help="Append the rows to benchmarks/results/palettes.jsonl.")
 def main(
     sizes: tuple[str, ...],
@@ -151,14 +157,16 @@ def main(
         weights *= np.float32(0.02)
         for palette_size in palette_sizes:
             chosen = [
-                peer for peer in ("pocketlens", *peers)
+                peer
+                for peer in peers
                 if weights.size <= scikit_limit or not peer.startswith("scikit")
-            ]  # fmt: skip
-            rows += with_ratios([measure(peer, weights, palette_size) for peer in chosen])
+            ]
+            for row in rows_of(weights, palette_size, chosen):
+                rows.append(row)
+                if as_json:
+                    print(json.dumps(row), flush=True)
     console = Console()
-    if as_json:
-        console.out("\n".join(map(json.dumps, rows)), highlight=False)
-    else:
+    if not as_json:
         console.print(f"{machine()}, commit {commit()}")
         console.print(table_of(rows))
     if save:
