@@ -17,10 +17,7 @@ namespace pocketlens {
 namespace {
 
 // Weights in scratch at one time, when whole channel blocks allow it.
-#ifndef POCKETLENS_SLICE_BYTES
-#define POCKETLENS_SLICE_BYTES (256 << 10)
-#endif
-constexpr int32_t kSliceBytes = POCKETLENS_SLICE_BYTES;
+constexpr int32_t kSliceBytes = 256 << 10;
 
 struct PanelBlocks {
   bool expanded;
