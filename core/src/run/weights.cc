@@ -60,6 +60,9 @@ Status WeightStore::open_tensor(const Tensor& tensor, size_t number) {
   packed.tensor = tensor;
   packed.used = true;
   const int64_t depth = tensor.shape.elements() / tensor.shape.dims[0];
+  if (depth > kMaxDimension) {
+    return fail_tensor(Code::kTooLarge, number, static_cast<uint64_t>(depth), kMaxDimension);
+  }
   Weights& w = packed.weights;
   w.encoding = encoding_of(tensor);
   w.outputs = tensor.shape.dims[0];

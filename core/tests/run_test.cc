@@ -1,0 +1,209 @@
+// What a lens promises while it is fed and run: bands in any order and with any PNG filter, each
+// once; the same result for any number of threads; every target near the plain loops.
+#include <math.h>
+#include <pocketlens/core.h>
+#include <stdio.h>
+
+#include <algorithm>
+#include <string>
+
+#include "small_plans.h"
+
+namespace pocketlens::test {
+namespace {
+
+int failures = 0;
+
+void expect(bool holds, const std::string& what) {
+  if (!holds && ++failures < 20) printf("FAILED %s\n", what.c_str());
+}
+
+pl_lens* open_lens(const SmallPlan& plan, const char* target, uint32_t threads) {
+  pl_lens* lens = nullptr;
+  const pl_status status = pl_open(plan.bytes.data(), plan.bytes.size(), target, threads, &lens);
+  expect(status.code == PL_OK, "open");
+  return lens;
+}
+
+int feed(pl_lens* lens, const BandBytes& band) {
+  Bytes rows = band.rows;
+  return pl_feed(lens, band.tensor, band.band, rows.data(), rows.size()).code;
+}
+
+void feed_all(pl_lens* lens, const std::vector<BandBytes>& bands) {
+  for (const BandBytes& band : bands) expect(feed(lens, band) == PL_OK, "feed");
+  expect(pl_is_ready(lens) == 1, "ready after the last band");
+}
+
+std::vector<float> picture(size_t count) {
+  std::vector<float> pixels(count);
+  for (size_t i = 0; i < count; ++i) pixels[i] = sinf(static_cast<float>(i)) + 0.25f;
+  return pixels;
+}
+
+// All outputs, one after the other.
+std::vector<float> run(pl_lens* lens, uint32_t batch) {
+  const std::vector<float> input = picture(pl_input_floats(lens, 0) * batch);
+  std::vector<std::vector<float>> outputs;
+  for (size_t i = 0; pl_output_floats(lens, i) != 0; ++i) {
+    outputs.emplace_back(pl_output_floats(lens, i) * batch);
+  }
+  std::vector<float*> to;
+  for (auto& output : outputs) to.push_back(output.data());
+  const float* from[] = {input.data()};
+  expect(pl_run(lens, batch, from, to.data()).code == PL_OK, "run");
+  std::vector<float> all;
+  for (const auto& output : outputs) all.insert(all.end(), output.begin(), output.end());
+  return all;
+}
+
+std::vector<float> answer(const SmallPlan& plan, const char* target, uint32_t threads,
+                          const std::vector<BandBytes>& bands, uint32_t batch = 2) {
+  pl_lens* lens = open_lens(plan, target, threads);
+  feed_all(lens, bands);
+  const std::vector<float> first = run(lens, batch);
+  expect(first == run(lens, batch), "the second run gives the same");
+  pl_close(lens);
+  return first;
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double worst = 0, largest = 1e-30;
+  for (size_t i = 0; i < a.size(); ++i) {
+    worst = std::max(worst, fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    largest = std::max(largest, fabs(static_cast<double>(b[i])));
+  }
+  return worst / largest;
+}
+
+void test_targets_and_threads(const SmallPlan& plan) {
+  const std::vector<float> plain = answer(plan, "scalar", 1, plan.bands);
+  for (size_t t = 0; t < pl_target_count(); ++t) {
+    const char* target = pl_target_name(t);
+    const std::vector<float> one = answer(plan, target, 1, plan.bands);
+    expect(distance(one, plain) < 1e-5, std::string("near the plain loops: ") + target);
+    for (const uint32_t threads : {2u, 3u}) {
+      expect(answer(plan, target, threads, plan.bands) == one,
+             std::string("equal for any number of threads: ") + target);
+    }
+  }
+}
+
+void test_batch_is_image_by_image(const SmallPlan& plan) {
+  pl_lens* lens = open_lens(plan, nullptr, 1);
+  feed_all(lens, plan.bands);
+  const std::vector<float> three = run(lens, 3);
+  const size_t floats = pl_input_floats(lens, 0), scores = pl_output_floats(lens, 0);
+  const std::vector<float> input = picture(3 * floats);
+  for (size_t i = 0; i < 3; ++i) {
+    std::vector<float> one(scores);
+    const float* from[] = {input.data() + i * floats};
+    float* to[] = {one.data()};
+    expect(pl_run(lens, 1, from, to).code == PL_OK, "run");
+    expect(std::equal(one.begin(), one.end(), three.begin() + static_cast<long>(i * scores)),
+           "an image in a batch is as alone");
+  }
+  pl_close(lens);
+}
+
+uint8_t paeth(int a, int b, int c) {
+  const int p = a + b - c, pa = abs(p - a), pb = abs(p - b), pc = abs(p - c);
+  return static_cast<uint8_t>(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
+}
+
+// The band with filter (row + first) % 5 in every row.
+BandBytes filtered(const BandBytes& band, size_t stride, size_t first) {
+  BandBytes result = band;
+  for (size_t r = 0; r * stride < band.rows.size(); ++r) {
+    const uint8_t* row = band.rows.data() + r * stride + 1;
+    const uint8_t filter = static_cast<uint8_t>((r + first) % 5);
+    result.rows[r * stride] = filter;
+    for (size_t i = 0; i + 1 < stride; ++i) {
+      const int left = i > 0 ? row[i - 1] : 0, up = r > 0 ? row[i - stride] : 0;
+      const int corner = i > 0 && r > 0 ? row[i - 1 - stride] : 0;
+      const int predicted[] = {0, left, up, (left + up) / 2, paeth(left, up, corner)};
+      result.rows[r * stride + 1 + i] = static_cast<uint8_t>(row[i] - predicted[filter]);
+    }
+  }
+  return result;
+}
+
+// Bytes of a scanline of each tensor of network_plan().
+size_t stride_of(uint32_t tensor) {
+  const size_t strides[] = {1 + 14, 0, 1 + 3, 1 + 50, 1 + 5};
+  return strides[tensor];
+}
+
+void test_feeding(const SmallPlan& plan) {
+  const std::vector<float> expected = answer(plan, nullptr, 1, plan.bands);
+  std::vector<BandBytes> bands = plan.bands;
+  std::reverse(bands.begin(), bands.end());
+  expect(answer(plan, nullptr, 1, bands) == expected, "bands from bottom to top");
+  for (size_t first = 0; first < 5; ++first) {
+    bands.clear();
+    for (const BandBytes& band : plan.bands) {
+      bands.push_back(filtered(band, stride_of(band.tensor), first));
+    }
+    expect(answer(plan, nullptr, 1, bands) == expected, "PNG filters");
+  }
+}
+
+void test_refused_bands(const SmallPlan& plan) {
+  pl_lens* lens = open_lens(plan, nullptr, 1);
+  const BandBytes band = plan.bands[0];
+  std::vector<float> input(pl_input_floats(lens, 0)), output(pl_output_floats(lens, 0));
+  const float* from[] = {input.data()};
+  float* to[] = {output.data()};
+  expect(pl_run(lens, 1, from, to).code == PL_NOT_READY, "a run without weights");
+  expect(pl_is_ready(lens) == 0, "not ready");
+  BandBytes wrong = band;
+  wrong.band = 1000;
+  expect(feed(lens, wrong) == PL_BAND_NUMBER, "no such band");
+  wrong.band = 0;
+  wrong.tensor = 1;
+  expect(feed(lens, wrong) == PL_BAND_NUMBER, "a float tensor has no bands");
+  wrong.tensor = 99;
+  expect(feed(lens, wrong) == PL_BAND_NUMBER, "no such tensor");
+  wrong = band;
+  wrong.rows.pop_back();
+  expect(feed(lens, wrong) == PL_BAND_SIZE, "a byte is missing");
+  wrong = band;
+  wrong.rows[0] = 5;
+  expect(feed(lens, wrong) == PL_BAND_FILTER, "filter 5");
+  wrong = band;
+  wrong.rows[1] = 0xF0;
+  expect(feed(lens, wrong) == PL_BAND_INDEX, "index 15 of 11");
+  feed_all(lens, plan.bands);  // what was refused has left nothing behind
+  expect(feed(lens, band) == PL_BAND_TWICE, "a band twice");
+  pl_close(lens);
+}
+
+void test_arguments(const SmallPlan& plan) {
+  pl_lens* lens = nullptr;
+  const auto open = [&](const char* target, uint32_t threads) {
+    return pl_open(plan.bytes.data(), plan.bytes.size(), target, threads, &lens).code;
+  };
+  expect(open("sse9", 1) == PL_NO_TARGET, "a target that there is not");
+  expect(open(nullptr, 0) == PL_BAD_ARGUMENT, "no threads");
+  expect(open(nullptr, 100000) == PL_BAD_ARGUMENT, "too many threads");
+  expect(lens == nullptr, "no lens on failure");
+  expect(pl_open(nullptr, 0, nullptr, 1, &lens).code == PL_BAD_ARGUMENT, "no plan");
+  expect(std::string(pl_target_name(pl_target_count() - 1)) == "scalar", "scalar is last");
+  expect(pl_target_name(pl_target_count()) == nullptr, "no more targets");
+}
+
+}  // namespace
+}  // namespace pocketlens::test
+
+int main() {
+  using namespace pocketlens::test;
+  for (const SmallPlan& plan : {network_plan(), moving_plan()}) {
+    test_targets_and_threads(plan);
+  }
+  test_batch_is_image_by_image(network_plan());
+  test_feeding(network_plan());
+  test_refused_bands(network_plan());
+  test_arguments(network_plan());
+  printf("run_test: %d failures\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,73 @@
+// The plans that plan_test and run_test share.
+#ifndef POCKETLENS_TESTS_SMALL_PLANS_H
+#define POCKETLENS_TESTS_SMALL_PLANS_H
+
+#include "plan_maker.h"
+
+namespace pocketlens::test {
+inline std::vector<uint16_t> halves(size_t count) {
+  std::vector<uint16_t> result;
+  for (size_t i = 0; i < count; ++i) result.push_back(static_cast<uint16_t>(0x3000 + 37 * i));
+  return result;
+}
+
+inline std::vector<float> ramp(size_t count) {
+  std::vector<float> result;
+  for (size_t i = 0; i < count; ++i) result.push_back(0.25f + 0.125f * static_cast<float>(i % 7));
+  return result;
+}
+
+// conv2d with palettes, pads and a residual; depthwise; pools; concat; global mean; linear;
+// softmax.
+inline SmallPlan network_plan() {
+  PlanMaker m;
+  const uint32_t x = m.value({1, 3, 8, 7}), a = m.value({1, 18, 4, 4});
+  const uint32_t b = m.value({1, 18, 4, 4}), c = m.value({1, 18, 4, 4});
+  const uint32_t d = m.value({1, 18, 2, 2}), e = m.value({1, 18, 2, 2});
+  const uint32_t f = m.value({1, 36, 2, 2}), g = m.value({1, 36});
+  const uint32_t h = m.value({1, 5}), y = m.value({1, 5}), n = m.value({1, 18, 4, 4});
+  const uint32_t stem = m.palette_tensor({18, 3, 3, 3}, 4, 11, 18, 27, 7, halves(11));
+  const uint32_t bias = m.float_tensor({18}, ramp(18));
+  const uint32_t deep = m.palette_tensor({18, 1, 3, 3}, 2, 4, 5, 10, 3, halves(16));
+  const uint32_t same = m.palette_tensor({18, 18, 1, 1}, 8, 20, 18, 50, 2, halves(20));
+  const uint32_t head = m.palette_tensor({5, 36}, 1, 2, 5, 36, 1, halves(2));
+  const uint32_t scale = m.float_tensor({1, 18, 1, 1}, ramp(18));
+  m.op(1, a, {x, tensor(stem), tensor(bias)}, {1, 0, 0, 2, 2, 1, 1, 0, 1, 1, 1, 1});
+  m.op(1, b, {a, tensor(deep)}, {7, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 18});
+  m.op(1, c, {b, tensor(same), kNone, a}, {3, 0, bits_of(6), 1, 1, 0, 0, 0, 0, 1, 1, 1});
+  m.op(8, n, {c, tensor(scale)}, {2, 0, 0, 0});
+  m.op(4, d, {n}, {3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 0});
+  m.op(5, e, {n}, {2, 2, 2, 2, 0, 0, 0, 0, 1, 1, 0, 1});
+  m.op(9, f, {d, e}, {1});
+  m.op(6, g, {f}, {0, 0, 2, 3, kNone, kNone, kNone, kNone});
+  m.op(2, h, {g, tensor(head)}, {0, 0, 0});
+  m.op(14, y, {h}, {1, 0});
+  return {m.finish({x}, {y}), m.bands()};
+}
+
+// What is done on plain arrays: transpose, slice, pad, reshape, expand, matmul, layer_norm, ...
+inline SmallPlan moving_plan() {
+  PlanMaker m;
+  const uint32_t x = m.value({1, 6, 4, 3}), a = m.value({1, 4, 3, 6}), b = m.value({1, 4, 3, 6});
+  const uint32_t c = m.value({1, 2, 3, 6}), d = m.value({1, 2, 6, 6}), e = m.value({2, 6, 6});
+  const uint32_t f = m.value({2, 6, 6}), g = m.value({2, 6, 6}), h = m.value({2, 2, 6, 6});
+  const uint32_t i = m.value({2, 2, 6, 6}), j = m.value({2, 2, 9, 8}), k = m.value({2, 2, 9, 8});
+  const uint32_t s = m.float_tensor({6}, ramp(6)), other = m.float_tensor({6, 1}, ramp(6));
+  const uint32_t none = kNone, value = bits_of(0.5f);
+  m.op(13, a, {x}, {0, 2, 3, 1, none, none});
+  m.op(16, b, {a, tensor(s), tensor(s)}, {3, bits_of(1e-5f)});
+  m.op(10, c, {b}, {0, 3, 0, 0, 0, 0, 1, 2, 3, 6, 0, 0, 1, static_cast<uint32_t>(-2), 1, 1, 1, 1});
+  m.op(11, d, {c}, {1, value, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0});
+  m.op(12, e, {d}, {2, 6, 6, none, none, none});
+  m.op(3, f, {e, e}, {1, bits_of(0.1f)});
+  m.op(8, g, {f, tensor(other)}, {0, 1, 0, 0});
+  m.op(18, h, {g}, {2, 2, 6, 6, none, none});
+  m.op(15, i, {h}, {5, bits_of(1e-4f), bits_of(0.75f), bits_of(1)});
+  m.op(17, j, {i}, {2, 0, 0, bits_of(-0.75f), bits_of(1.5f), bits_of(1.3333f), 9, 8});
+  m.op(7, k, {j}, {9, 0, 0});
+  return {m.finish({x}, {k, b}), m.bands()};
+}
+
+}  // namespace pocketlens::test
+
+#endif
