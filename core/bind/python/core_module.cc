@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/half.h"
+
 namespace nb = nanobind;
 
 namespace {
@@ -143,10 +145,21 @@ std::vector<std::string> targets() {
   return names;
 }
 
+// One plane of (pixel - mean) / scale with a mean for every pixel, in half precision.
+void normalize_by_picture(const uint8_t* pixels, size_t step, const uint8_t* mean, float scale,
+                          size_t count, float* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint16_t half = static_cast<uint16_t>(mean[2 * i] | mean[2 * i + 1] << 8);
+    out[i] = (static_cast<float>(pixels[i * step]) - pocketlens::half_to_float(half)) / scale;
+  }
+}
+
 // Interleaved bytes to float32 planes, (pixel - mean) / scale each; `order` names the byte of a
-// pixel that each plane is made of.
+// pixel that each plane is made of. A mean picture (half precision, little-endian, planes like
+// the result's) takes the place of `mean`.
 nb::bytearray normalize(nb::handle pixels, size_t width, size_t height, std::vector<size_t> order,
-                        std::vector<float> mean, std::vector<float> scale) {
+                        std::vector<float> mean, std::vector<float> scale,
+                        nb::handle mean_picture) {
   const View bytes(pixels);
   const size_t count = width * height;
   if (count == 0 || width > (1u << 24) || height > (1u << 24) || bytes.size() % count != 0) {
@@ -156,14 +169,23 @@ nb::bytearray normalize(nb::handle pixels, size_t width, size_t height, std::vec
   if (mean.size() != order.size() || scale.size() != order.size()) {
     throw nb::value_error("order, mean and scale must have one entry a channel");
   }
+  std::optional<View> picture;
+  if (!mean_picture.is_none()) picture.emplace(mean_picture);
+  if (picture && picture->size() != order.size() * count * 2) {
+    throw nb::value_error("mean_picture must hold two bytes for every value of the result");
+  }
   nb::bytearray result = new_bytearray(order.size() * count * sizeof(float));
   float* out = static_cast<float*>(result.data());
   for (size_t c = 0; c < order.size(); ++c, out += count) {
     if (order[c] >= depth) throw nb::value_error("order names a byte that a pixel does not have");
+    const uint8_t* in = bytes.data() + order[c];
+    if (picture) {
+      normalize_by_picture(in, depth, picture->data() + c * count * 2, scale[c], count, out);
+      continue;
+    }
     // A table, so that each value is divided once and rounded as NumPy's float32 would.
     float values[256];
     for (int v = 0; v < 256; ++v) values[v] = (static_cast<float>(v) - mean[c]) / scale[c];
-    const uint8_t* in = bytes.data() + order[c];
     for (size_t i = 0; i < count; ++i) out[i] = values[in[i * depth]];
   }
   return result;
@@ -188,5 +210,6 @@ NB_MODULE(_core, m) {
       .def_prop_ro("output_floats", &Core::output_floats);
   m.def("targets", &targets);
   m.def("normalize", &normalize, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
-        nb::arg("order"), nb::arg("mean"), nb::arg("scale"));
+        nb::arg("order"), nb::arg("mean"), nb::arg("scale"),
+        nb::arg("mean_picture").none() = nb::none());
 }

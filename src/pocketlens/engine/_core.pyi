@@ -40,5 +40,10 @@ def normalize(
     order: Sequence[int],
     mean: Sequence[float],
     scale: Sequence[float],
+    mean_picture: Buffer | None = None,
 ) -> bytearray:
-    """Interleaved bytes to float32 planes, (pixel - mean) / scale."""
+    """Interleaved bytes to float32 planes, (pixel - mean) / scale.
+
+    A mean picture (half precision, little-endian, planes like the result's) takes the place of
+    `mean`.
+    """
