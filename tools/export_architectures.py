@@ -13,8 +13,8 @@ they ask for a torch of their own):
     python tools/export_architectures.py resnet18 vit_tiny --to /tmp/skeletons
 
 A skeleton is a gzipped ModelProto. Tensors of more than SMALL elements have lost their numbers;
-their doc_string says what to fill in (`KINDS`). AlexNet and VGG have 256 hidden units in place of
-4096, which changes no operator and keeps tests small.
+their doc_string says what to fill in (`KINDS`). AlexNet and VGG are for smaller pictures and have
+256 hidden units in place of 4096, which changes no operator and keeps tests small.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ _LIBRARY = torch.library.Library("torchvision", "DEF")  # torchvision's own is n
 _LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 _LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import timm  # noqa: E402 - after the operators that it asks for
-import torchvision  # noqa: E402
+# After the operators that they ask for.
+import timm  # type: ignore[import-not-found]  # noqa: E402
+import torchvision  # type: ignore[import-not-found]  # noqa: E402
 
 SMALL = 64
 """Tensors of so many elements keep their numbers: shapes, indices, factors."""
@@ -79,23 +80,19 @@ def timm_model(name: str, **options: object) -> Callable[[], Any]:
     return lambda: timm.create_model(name, pretrained=False, **options)
 
 
-def narrow(name: str, pixels: int) -> Callable[[], Any]:
-    """AlexNet or VGG with 256 hidden units; `pixels` is what the last convolution leaves."""
+def narrow(name: str, size: int) -> Callable[[], Any]:
+    """AlexNet or VGG for pictures of `size` pixels, with 256 hidden units."""
 
     def make() -> Any:
         model = getattr(torchvision.models, name)(weights=None)
-        layers = [layer for layer in model.classifier if not isinstance(layer, torch.nn.Linear)]
-        sizes = iter([(256 * pixels if name == "alexnet" else 512 * pixels, 256), (256, 256)])
-        linears = [torch.nn.Linear(*next(sizes)), torch.nn.Linear(*next(sizes))]
-        linears.append(torch.nn.Linear(256, 1000))
-        fresh = iter(linears)
-        model.classifier = torch.nn.Sequential(
-            *(
-                next(fresh) if isinstance(layer, torch.nn.Linear) else layer
-                for layer in model.classifier
-            )
-        )
-        assert len(layers) + 3 == len(model.classifier)
+        channels, height, width = model.features(torch.zeros(1, 3, size, size)).shape[1:]
+        model.avgpool = torch.nn.AdaptiveAvgPool2d((height, width))
+        inputs = channels * height * width
+        for position, layer in enumerate(model.classifier):
+            if isinstance(layer, torch.nn.Linear):
+                outputs = 1000 if layer.out_features == 1000 else 256
+                model.classifier[position] = torch.nn.Linear(inputs, outputs)
+                inputs = outputs
         return model
 
     return make
@@ -120,8 +117,8 @@ def small_swin() -> Any:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "alexnet": Architecture(narrow("alexnet", 36), 224, 13),
-    "vgg11": Architecture(narrow("vgg11", 49), 224, 13),
+    "alexnet": Architecture(narrow("alexnet", 96), 96, 13),
+    "vgg11": Architecture(narrow("vgg11", 64), 64, 13),
     "squeezenet1_1": Architecture(torchvision_model("squeezenet1_1"), 96, 11),
     "googlenet": Architecture(
         torchvision_model("googlenet", aux_logits=False, init_weights=False), 64, 13, True

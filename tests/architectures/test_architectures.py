@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
-from conformance.engines import ENGINES, Engine, float_contents
+import onnxruntime
 from numpy.typing import NDArray
 
+from conformance.engines import ENGINES, Engine, float_contents
 from pocketlens.base.tolerances import NETWORK
 from pocketlens.graph.graph import Network
 from pocketlens.importers.onnx.reader import lower_model, read_onnx

@@ -364,6 +364,17 @@ class TestMatmul:
         assert ops(network) == ["matmul"]
         assert network.graph.nodes[0].attributes["scale"] == 0.25
 
+    def test_transposed_in_a_stack(self) -> None:
+        network = simplified(
+            node("Reshape", "k stack", "s"),
+            node("Transpose", "s", "u", perm=[0, 2, 1]),
+            node("Reshape", "u back", "t"),
+            node("MatMul", "q t", "y"),
+            constants={"stack": np.int64([-1, 5, 3]), "back": np.int64([1, 2, 3, 5])},
+            inputs=ATTENTION,
+        )
+        assert ops(network) == ["matmul"]
+
     def test_other_transposes_stay(self) -> None:
         network = simplified(
             node("Transpose", "k", "t", perm=[0, 3, 1, 2]),

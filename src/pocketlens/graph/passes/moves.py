@@ -31,6 +31,27 @@ def merge_transposes(view: View, node: Node) -> Patch | None:
     return Patch((Node("transpose", node.name, before.inputs, node.output, new.attributes),))
 
 
+def unstack_transpose(view: View, node: Node) -> Patch | None:
+    """A transpose of the last two axes, with the others merged around it, without the merging.
+
+    reshape(transpose(x, (0, 2, 1)), (..., n, m)) -> transpose(reshape(x, (..., m, n))), as in
+    exported attention; the reshape then meets the one before.
+    """
+    if node.op != "reshape":
+        return None
+    swap = view.maker(node.inputs[0])
+    if swap is None or swap.op != "transpose" or swap.attributes["perm"] != (0, 2, 1):
+        return None
+    out = view.shapes[node.output]
+    if len(out) < 4 or out[-2:] != view.shapes[swap.output][1:]:
+        return None
+    rank, shape = len(out), (*out[:-2], out[-1], out[-2])
+    unstacked = view.new_name(f"{node.output}/unstacked")
+    first = Node("reshape", view.new_node_name(unstacked), swap.inputs, unstacked, {"shape": shape})
+    perm = (*range(rank - 2), rank - 1, rank - 2)
+    return Patch((first, Node("transpose", node.name, (unstacked,), node.output, {"perm": perm})))
+
+
 def transpose_to_reshape(view: View, node: Node) -> Patch | None:
     """A transpose that only moves axes of length 1 keeps the order of the numbers: reshape(x)."""
     if node.op != "transpose":

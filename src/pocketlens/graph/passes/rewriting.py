@@ -82,6 +82,14 @@ class View:
             name, number = f"{wanted}.{number}", number + 1
         return name
 
+    def new_node_name(self, wanted: str) -> str:
+        """`wanted`, or `wanted.2`, ... where a node has that name."""
+        taken = {node.name for node in self._makers.values()}
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}.{number}", number + 1
+        return name
+
     def is_output(self, name: str) -> bool:
         """Whether the network hands this array out."""
         return name in self._graph.outputs

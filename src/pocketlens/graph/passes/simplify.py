@@ -16,13 +16,14 @@ from pocketlens.graph.passes.moves import (
     merge_transposes,
     skip_idle,
     transpose_to_reshape,
+    unstack_transpose,
 )
 from pocketlens.graph.passes.rewriting import Rule, View
 
 # Patterns are recognized before anything is fused into their parts; activations are fused last,
 # since nothing is folded through them.
 STAGES: tuple[tuple[Rule, ...], ...] = (
-    (skip_idle, merge_reshapes, merge_transposes, transpose_to_reshape),
+    (skip_idle, merge_reshapes, unstack_transpose, merge_transposes, transpose_to_reshape),
     (layer_norm, scale_into_layer_norm, gelu, hard_sigmoid, hard_swish, silu),
     (fold_pad, fold_affine, transpose_into_matmul, scale_into_matmul),
     (fuse_residual, fuse_activation),

@@ -24,9 +24,10 @@ MAX_TOTAL_ELEMENTS = 2**30
 """Elements that all folded nodes of a model may make together."""
 
 _NOT_LARGER = words(
-    "Abs Acos Asin Atan BitwiseNot Cast CastLike Ceil Clip Cos CumSum DequantizeLinear Elu Erf Exp "
-    "Flatten Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Log LogSoftmax Neg "
-    "Not QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin "
+    "Abs Acos Asin Atan BatchNormalization BitwiseNot Cast CastLike Ceil Clip Cos CumSum "
+    "DequantizeLinear Elu Erf Exp Flatten Floor Gelu HardSigmoid HardSwish Identity "
+    "InstanceNormalization IsInf IsNaN LayerNormalization LeakyRelu Log LogSoftmax Neg Not "
+    "QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin "
     "ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Selu "
     "Sigmoid Sign Sin Slice Softmax Softplus Softsign Split Sqrt Squeeze Tan Tanh Transpose Trilu "
     "Unsqueeze"
@@ -122,7 +123,10 @@ def _constant(node: onnx.NodeProto, _: Sequence[NDArray[Any]]) -> int | None:
 
 
 def _expand(_: onnx.NodeProto, values: Sequence[NDArray[Any]]) -> int:
-    return values[0].size * max(1, _product(values[1]))
+    shape = [max(1, int(dim)) for dim in values[1].reshape(-1)[:64]]
+    own = [1] * (len(shape) - values[0].ndim) + list(values[0].shape)
+    shape = [1] * (len(own) - len(shape)) + shape
+    return math.prod(max(pair) for pair in zip(own, shape, strict=True))
 
 
 def _tile(_: onnx.NodeProto, values: Sequence[NDArray[Any]]) -> int:
