@@ -26,34 +26,33 @@ from measuring import append_rows, commit, machine
 from pocketlens.palettes.palette import fit_palette
 
 Weights = NDArray[np.float32]
-Decoded = Callable[[Weights, int], NDArray[Any]]
+Fit = tuple[NDArray[Any], NDArray[Any]]
+"""Palette (k,) and indices shaped like the weights."""
 PEERS = ("pocketlens", "coremltools half", "coremltools float", "scikit-learn n_init=10")
 OUR_REPEATS = 3
 
 
-def ours(weights: Weights, size: int) -> NDArray[Any]:
+def ours(weights: Weights, size: int) -> Fit:
     palette = fit_palette(weights, size)
-    return palette.values[palette.indices]
+    return palette.values, palette.indices
 
 
-def coremltools_kmeans(weights: NDArray[Any], size: int) -> NDArray[Any]:
+def coremltools_kmeans(weights: NDArray[Any], size: int) -> Fit:
     from coremltools.optimize.coreml._quantization_passes import palettize_weights
 
     bits = size.bit_length() - 1
     found = palettize_weights.blockwise_compress(weights, "KMEANS", bits, [0] * weights.ndim)
-    values: NDArray[Any] = found.lut.reshape(-1)[found.indices]
-    return values
+    return found.lut.reshape(-1), found.indices
 
 
-def scikit_kmeans(weights: Weights, size: int) -> NDArray[Any]:
+def scikit_kmeans(weights: Weights, size: int) -> Fit:
     from sklearn.cluster import KMeans
 
     fit = KMeans(size, n_init=10, random_state=0).fit(weights.reshape(-1, 1))
-    values: NDArray[Any] = fit.cluster_centers_[fit.labels_, 0].reshape(weights.shape)
-    return values
+    return fit.cluster_centers_[:, 0], fit.labels_.reshape(weights.shape)
 
 
-RUNNERS: dict[str, Decoded] = {
+RUNNERS: dict[str, Callable[[Weights, int], Fit]] = {
     "pocketlens": ours,
     "coremltools half": lambda weights, size: coremltools_kmeans(weights.astype(np.float16), size),
     "coremltools float": coremltools_kmeans,
@@ -61,11 +60,12 @@ RUNNERS: dict[str, Decoded] = {
 }
 
 
-def relative_error(weights: Weights, decoded: NDArray[Any]) -> float:
+def relative_error(weights: Weights, fit: Fit) -> float:
     """Sum of squared differences over sum of squares, row by row to spare memory."""
     lost = kept = 0.0
-    for row, stored in zip(weights, decoded, strict=True):
-        lost += float(np.square(row - stored.astype(np.float32), dtype=np.float64).sum())
+    values = fit[0].astype(np.float32)
+    for row, indices in zip(weights, fit[1], strict=True):
+        lost += float(np.square(row - values[indices], dtype=np.float64).sum())
         kept += float(np.square(row, dtype=np.float64).sum())
     return lost / kept
 
@@ -79,11 +79,10 @@ def measure(peer: str, weights: Weights, size: int) -> dict[str, Any]:
         "palette_size": size,
     }
     taken: list[tuple[float, float]] = []
-    decoded = weights
     for _ in range(OUR_REPEATS if peer == "pocketlens" else 1):
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         try:
-            decoded = RUNNERS[peer](weights, size)
+            fit = RUNNERS[peer](weights, size)
         except ImportError as error:
             return {**row, "note": f"not installed: {error.name}"}
         taken.append((time.perf_counter() - start_s, time.process_time() - start_cpu_s))
@@ -92,7 +91,7 @@ def measure(peer: str, weights: Weights, size: int) -> dict[str, Any]:
         **row,
         "wall_s": wall_s,
         "cpu_s": cpu_s,
-        "relative_error": relative_error(weights, decoded),
+        "relative_error": relative_error(weights, fit),
     }
 
 
@@ -115,7 +114,7 @@ def rows_of(weights: Weights, palette_size: int, peers: list[str]) -> Iterator[d
 def table_of(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for title in ("weights", "k", "peer", "wall s", "CPU s", "x our time", "error", "x our error"):
-        table.add_column(title, justify="left" if title == "peer" else "right", no_wrap=True)
+        table.add_column(title, justify="left" if title == "peer" else "right")
     for row in rows:
         shown = ["x".join(map(str, row["shape"])), str(row["palette_size"]), row["peer"]]
         if "wall_s" in row:
@@ -165,7 +164,7 @@ def main(
                 rows.append(row)
                 if as_json:
                     print(json.dumps(row), flush=True)
-    console = Console()
+    console = Console(width=100)
     if not as_json:
         console.print(f"{machine()}, commit {commit()}")
         console.print(table_of(rows))
