@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -93,6 +94,24 @@ def test_labels_that_do_not_fit(run: Run, model: Path) -> None:
 def test_a_recipe_of_another_size(run: Run, model: Path) -> None:
     larger = ("--resize", "exact:64", "--crop", 64)
     assert "[recipe-does-not-fit]" in sentence(run, "compress", model, *larger)
+
+
+def test_mean_pictures_that_cannot_be(run: Run, model: Path, photo: Path) -> None:
+    np.save("flat.npy", np.zeros((32, 32)))
+    np.save("nan.npy", np.full((3, 32, 32), np.nan))
+    Path("text.npy").write_text("hello", encoding="utf-8")
+    Path("text.png").write_text("hello", encoding="utf-8")
+
+    def said(file: object, *more: object) -> str:
+        return sentence(run, "compress", model, "-o", "x.lens", "--mean-picture", file, *more)
+
+    assert "[no-such-file]" in said("nothing.npy")
+    assert "[not-an-image]" in said("text.png")
+    assert "[bad-mean-picture]" in said("text.npy")
+    assert "shape (32, 32), expected (3, height, width)" in said("flat.npy")
+    assert "not finite" in said("nan.npy")
+    assert "[bad-recipe]" in said(photo, "--mean", "104,117,123")
+    assert not Path("x.lens").exists()
 
 
 def test_a_lens_that_is_damaged(run: Run, lens: Path, photo: Path) -> None:

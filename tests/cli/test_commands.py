@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cli.conftest import Run
 from pocketlens.cli.main import COMMANDS
 from pocketlens.lensfile.reader import read_lens
-from cli.conftest import Run
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -61,6 +62,38 @@ def test_labels_name_the_answers(run: Run, model: Path, photo: Path) -> None:
     run("compress", model, "-o", "out.lens", "--labels", "names.txt", "--preset", "cifar-raw")
     document = json.loads(run("classify", "out.lens", photo, "--json", "--top", 10).stdout)
     assert {a["name"] for a in document["photos"][0]["answers"]} == set(names)
+
+
+def test_a_mean_picture_goes_into_the_lens_and_is_subtracted(
+    run: Run, model: Path, photo: Path
+) -> None:
+    with Image.open(photo) as picture:
+        picture.resize((32, 32), Image.Resampling.BILINEAR).save("mean.png")
+    same = ("--preset", "cifar-raw", "--no-crush")
+    run("compress", model, "-o", "black.lens", *same)
+    output = run("compress", model, "-o", "mean.lens", *same, "--mean-picture", "mean.png").output
+    assert "minus a mean picture" in output
+    Image.new("RGB", (32, 32)).save("black.png")
+    answers = [
+        json.loads(run("classify", *arguments, "--json").stdout)["photos"][0]["answers"]
+        for arguments in (("mean.lens", photo), ("black.lens", "black.png"))
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_inspect_tells_of_a_mean_picture_without_printing_it(run: Run, model: Path) -> None:
+    np.save("mean.npy", np.full((3, 32, 32), 104.5))
+    run("compress", model, "-o", "out.lens", "--mean-picture", "mean.npy")
+    picture = read_lens(Path("out.lens")).recipe.mean_picture
+    assert picture == np.full((3, 32, 32), 104.5, "<f2").tobytes()
+    recipe = json.loads(run("inspect", "out.lens", "--json").stdout)["recipe"]
+    told = {"bytes": 2 * 3 * 32 * 32, "sha256": hashlib.sha256(picture).hexdigest()}
+    assert recipe["mean_picture"] == told
+    assert recipe["mean"] == [0, 0, 0]
+    assert "minus a mean picture" in run("inspect", "out.lens").output
+    run("compress", model, "-o", "out.lens")
+    recipe = json.loads(run("inspect", "out.lens", "--json").stdout)["recipe"]
+    assert recipe["mean_picture"] is None
 
 
 @pytest.mark.parametrize("crops", [1, 5, 10])

@@ -59,9 +59,15 @@ def lenses(draw: st.DrawFn) -> LensContents:
     head = plain_tensor(
         "head.weight", (classes, middle), fate=draw(st.sampled_from(["half", "float"]))
     )
+    recipe = base.recipe
+    if draw(st.booleans()):
+        numbers = channels * recipe.height * recipe.width
+        picture = struct.pack("<e", draw(st.floats(0, 255))) * numbers
+        recipe = dataclasses.replace(recipe, mean=(0.0,) * channels, mean_picture=picture)
     return dataclasses.replace(
         base,
         name=draw(WORDS),
+        recipe=recipe,
         tensors=(stem, base.tensors[1], head, base.tensors[3]),
         labels=tuple(draw(st.lists(LABELS, min_size=classes, max_size=classes))),
         provenance=Provenance(licence="\n".join(draw(st.lists(WORDS, max_size=3)))),

@@ -34,6 +34,11 @@ def recipe(**changes: object) -> LensContents:
     return changed(recipe=dataclasses.replace(GOOD.recipe, **changes))  # type: ignore[arg-type]
 
 
+def mean_picture(data: bytes) -> LensContents:
+    """In place of the mean; the input is 3x6x6."""
+    return recipe(mean=(0.0, 0.0, 0.0), mean_picture=data)
+
+
 def graph(**changes: object) -> LensContents:
     return changed(graph=dataclasses.replace(GOOD.graph, **changes))  # type: ignore[arg-type]
 
@@ -184,6 +189,15 @@ BROKEN: dict[str, tuple[str, Callable[[], LensContents]]] = {
     "a scale of 0": ("lens-recipe", lambda: recipe(scale=(1.0, 0.0, 1.0))),
     "a mean that is no number": ("lens-recipe", lambda: recipe(mean=(1.0, math.nan, 1.0))),
     "a mean of two": ("lens-recipe", lambda: recipe(mean=(1.0, 2.0))),
+    "a mean picture too short": ("lens-recipe", lambda: mean_picture(bytes(2 * 107))),
+    "a mean picture too long": ("lens-recipe", lambda: mean_picture(bytes(2 * 109))),
+    "a mean picture of half a number": ("lens-recipe", lambda: mean_picture(bytes(2 * 108 - 1))),
+    "a mean picture that is endless": ("lens-recipe", lambda: mean_picture(halves(math.inf) * 108)),
+    "a mean picture that is no number": (
+        "lens-recipe",
+        lambda: mean_picture(bytes(2 * 107) + halves(math.nan)),
+    ),
+    "a mean picture and a mean": ("lens-recipe", lambda: recipe(mean_picture=bytes(2 * 108))),
     "a fingerprint that is none": ("lens-provenance", lambda: provenance(source_sha256="abc")),
     "settings that are no JSON": ("lens-provenance", lambda: provenance(settings="bits=4")),
     "settings that are a list": ("lens-provenance", lambda: provenance(settings="[]")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -15,7 +16,7 @@ from pocketlens.base.errors import FileError
 from pocketlens.base.files import cannot_write, write_bytes
 from pocketlens.classify.lens import Lens
 from pocketlens.cli.console import print_json, rate_text, size_text
-from pocketlens.images.recipe import describe
+from pocketlens.images.recipe import Recipe, describe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.reader import read_lens
 
@@ -51,13 +52,20 @@ def summary(contents: LensContents, *, file_bytes: int, memory: dict[str, int]) 
         "name": contents.name,
         "file_bytes": file_bytes,
         "classes": len(contents.labels),
-        "recipe": asdict(contents.recipe),
+        "recipe": recipe_row(contents.recipe),
         "provenance": asdict(contents.provenance),
         "receipts": [asdict(receipt) for receipt in contents.receipts],
         "memory_bytes": memory,
         "nodes": len(contents.graph.nodes),
         "tensors": tensor_rows(contents),
     }
+
+
+def recipe_row(recipe: Recipe) -> dict[str, Any]:
+    """The recipe; of a mean picture its length and hash, for it may have a million bytes."""
+    picture = recipe.mean_picture
+    told = {"bytes": len(picture), "sha256": hashlib.sha256(picture).hexdigest()}
+    return {**asdict(recipe), "mean_picture": told if picture else None}
 
 
 def tensor_rows(contents: LensContents) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ OPTIONS = (
     click.option("--crop", help="Size of the crop: PIXELS or HEIGHTxWIDTH."),
     click.option("--channels", help="Order of the channels: rgb, bgr or gray."),
     click.option("--mean", help="Subtracted from the pixels (0..255): one number a channel."),
+    click.option("--mean-picture", type=click.Path(path_type=Path),
+                 help="Subtracted instead of --mean: a picture, or pixel values in a .npy file."),
     click.option("--scale", help="What the pixels are then divided by: one number a channel."),
 )  # fmt: skip
 
@@ -39,4 +42,5 @@ def recipe_from(options: Mapping[str, Any]) -> RecipeRequest:
         channels=options["channels"],
         mean=options["mean"],
         scale=options["scale"],
+        mean_picture=options["mean_picture"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pocketlens.images.options import from_options
 from pocketlens.images.presets import preset
@@ -16,7 +17,7 @@ ASSUMED_PRESET = "imagenet"
 class RecipeRequest:
     """A preset's name and what to change in it; None leaves a part as it is.
 
-    The parts are text as the command line takes it; see images/options.py.
+    The parts are text and a file as the command line takes them; see images/options.py.
     """
 
     preset: str | None = None
@@ -26,6 +27,7 @@ class RecipeRequest:
     channels: str | None = None
     mean: str | None = None
     scale: str | None = None
+    mean_picture: Path | None = None
 
     @property
     def is_assumed(self) -> bool:
@@ -33,7 +35,9 @@ class RecipeRequest:
         return self == RecipeRequest()
 
     def fit(self, height: int, width: int, *, channels: int) -> Recipe:
-        """The recipe for a network's input of that size. Raises UsageError."""
+        """The recipe for a network's input of that size. Raises UsageError, and
+        of a mean picture FileError and ImageError.
+        """
         name = self.preset or ASSUMED_PRESET
         return from_options(
             preset(name, height=height, width=width, channels=channels),
@@ -43,4 +47,5 @@ class RecipeRequest:
             channels=self.channels,
             mean=self.mean,
             scale=self.scale,
+            mean_picture=self.mean_picture,
         )

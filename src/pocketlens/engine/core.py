@@ -35,13 +35,16 @@ def targets() -> tuple[str, ...]:
 def normalize(view: Image, recipe: Recipe) -> bytes:
     """A picture of the network's size as its input: float32, (channels, height, width).
 
-    Each value is (pixel - mean) / scale of its channel, in the recipe's channel order.
+    Each value is (pixel - mean) / scale of its channel, in the recipe's channel order; with a
+    mean picture (pixel - mean_picture) / scale.
     """
     mode = _PICTURE_MODES[recipe.channels]
     pixels = view if view.mode == mode else view.convert(mode)
     order = _CHANNEL_BYTES[recipe.channels]
-    data = pixels.tobytes()
-    return bytes(_core.normalize(data, view.width, view.height, order, recipe.mean, recipe.scale))
+    size = (view.width, view.height)
+    picture = recipe.mean_picture or None
+    values = _core.normalize(pixels.tobytes(), *size, order, recipe.mean, recipe.scale, picture)
+    return bytes(values)
 
 
 class CoreEngine:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def normalize_reference(view: Image, recipe: Recipe) -> NDArray[np.float32]:
     """(pixel - mean) / scale in float32, channels in the recipe's order.
 
+    With a mean picture, (pixel - mean_picture) / scale.
+
     view     as `crops.crop_views` returns them: mode "RGB", or "L" for gray
     returns  (channels, height, width) float32, contiguous
     """
@@ -28,8 +30,13 @@ def normalize_reference(view: Image, recipe: Recipe) -> NDArray[np.float32]:
     pixels = np.asarray(view, np.float32).reshape(view.height, view.width, recipe.channel_count)
     if recipe.channels == "bgr":
         pixels = pixels[:, :, ::-1]
-    values = (pixels - np.array(recipe.mean, np.float32)) / np.array(recipe.scale, np.float32)
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
+    planes = pixels.transpose(2, 0, 1)
+    mean = np.array(recipe.mean, np.float32).reshape(-1, 1, 1)
+    if recipe.mean_picture:
+        halves = np.frombuffer(recipe.mean_picture, "<f2").reshape(planes.shape)
+        mean = halves.astype(np.float32)
+    scale = np.array(recipe.scale, np.float32).reshape(-1, 1, 1)
+    return np.ascontiguousarray((planes - mean) / scale)
 
 
 def prepare_reference(image: Image, recipe: Recipe, *, crops: int = 1) -> NDArray[np.float32]:

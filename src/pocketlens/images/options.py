@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 from pocketlens.base.errors import UsageError
+from pocketlens.images.mean_picture import read_mean_picture
 from pocketlens.images.recipe import CHANNELS, FILTERS, Channels, Filter, Recipe, fault
 
 
@@ -19,17 +21,20 @@ def from_options(
     channels: str | None = None,
     mean: str | None = None,
     scale: str | None = None,
+    mean_picture: Path | None = None,
 ) -> Recipe:
     """`start` with what the words change; None leaves a part as it is.
 
-    start        usually a preset, fitted to the network's input
-    resize       "none", "exact:HEIGHTxWIDTH", "exact:PIXELS" or "shorter:PIXELS"
-    filter_name  "bilinear", ...: Pillow's name
-    crop         "PIXELS" or "HEIGHTxWIDTH"
-    channels     "rgb", "bgr" or "gray"; mean and scale of `start` follow from rgb to bgr
-    mean, scale  one number a channel in the order of the input, or one for all; pixel values
+    start         usually a preset, fitted to the network's input
+    resize        "none", "exact:HEIGHTxWIDTH", "exact:PIXELS" or "shorter:PIXELS"
+    filter_name   "bilinear", ...: Pillow's name
+    crop          "PIXELS" or "HEIGHTxWIDTH"
+    channels      "rgb", "bgr" or "gray"; mean and scale of `start` follow from rgb to bgr
+    mean, scale   one number a channel in the order of the input, or one for all; pixel values
+    mean_picture  a file that `read_mean_picture` reads; takes the place of the mean of `start`
 
-    Raises UsageError 'bad-recipe', with the word that was not understood.
+    Raises UsageError 'bad-recipe', with the word that was not understood; and what
+    read_mean_picture raises.
     """
     recipe = start
     if resize is not None:
@@ -41,16 +46,32 @@ def from_options(
         recipe = replace(recipe, height=height, width=width)
     if channels is not None:
         order = _channels(channels.strip().lower())
-        kept = {"mean": mean is None, "scale": scale is None}
+        kept = {"mean": mean is None and mean_picture is None, "scale": scale is None}
         recipe = _reordered(recipe, order, kept=kept)
     if mean is not None:
-        recipe = replace(recipe, mean=_numbers(mean, recipe, option="--mean"))
+        recipe = replace(recipe, mean=_numbers(mean, recipe, option="--mean"), mean_picture=b"")
     if scale is not None:
         recipe = replace(recipe, scale=_numbers(scale, recipe, option="--scale"))
+    if mean_picture is not None:
+        if mean is not None:
+            raise _bad(
+                f"--mean '{mean}' and --mean-picture '{mean_picture}' cannot both be subtracted. "
+                "Expected one of them."
+            )
+        recipe = replace(recipe, mean=(0.0,) * recipe.channel_count, mean_picture=b"")
     _check_units(recipe, mean=mean, scale=scale)
     problem = fault(recipe)
     if problem:
         raise _bad(f"The recipe {problem}. Change --resize, --crop, --mean or --scale.")
+    return recipe if mean_picture is None else _with_mean_picture(recipe, mean_picture)
+
+
+def _with_mean_picture(recipe: Recipe, path: Path) -> Recipe:
+    """The recipe, sound so far, with the mean picture of a file."""
+    recipe = replace(recipe, mean_picture=read_mean_picture(path, recipe))
+    problem = fault(recipe)
+    if problem:
+        raise _bad(f"The recipe {problem}. Give a mean for each channel: --mean.")
     return recipe
 
 
@@ -99,9 +120,18 @@ def _reordered(recipe: Recipe, order: Channels, *, kept: dict[str, bool]) -> Rec
     """Another channel order; mean and scale go along where they are kept."""
     if order == recipe.channels:
         return recipe
-    mean, scale = recipe.mean, recipe.scale
+    mean, scale, picture = recipe.mean, recipe.scale, recipe.mean_picture
     if "gray" not in (order, recipe.channels):
-        return replace(recipe, channels=order, mean=mean[::-1], scale=scale[::-1])
+        third = len(picture) // 3
+        turned = picture[2 * third :] + picture[third : 2 * third] + picture[:third]
+        return replace(
+            recipe, channels=order, mean=mean[::-1], scale=scale[::-1], mean_picture=turned
+        )
+    if picture and kept["mean"]:
+        raise _bad(
+            f"--channels {order} needs its own --mean or --mean-picture: the recipe's mean picture "
+            f"is for {recipe.channels}."
+        )
     count = 1 if order == "gray" else 3
     for name, values in (("mean", mean), ("scale", scale)):
         if kept[name] and len(set(values)) > 1:
@@ -109,7 +139,9 @@ def _reordered(recipe: Recipe, order: Channels, *, kept: dict[str, bool]) -> Rec
                 f"--channels {order} needs its own --{name}: the {name} "
                 f"{', '.join(f'{v:g}' for v in values)} is for {recipe.channels}."
             )
-    return replace(recipe, channels=order, mean=mean[:1] * count, scale=scale[:1] * count)
+    return replace(
+        recipe, channels=order, mean=mean[:1] * count, scale=scale[:1] * count, mean_picture=b""
+    )
 
 
 def _numbers(text: str, recipe: Recipe, *, option: str) -> tuple[float, ...]:

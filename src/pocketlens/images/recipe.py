@@ -1,14 +1,17 @@
 """The recipe: how a photo becomes the network's input. A value, stored with the model.
 
 The order is fixed: decode to RGB, resize, crop, order the channels, then
-(pixel - mean) / scale for each channel. Where exactly resize and crop cut is said in crops.py.
+(pixel - mean) / scale, with a mean for each channel, or for each pixel of each channel (the mean
+picture of AlexNet, Caffe and ccv). Where exactly resize and crop cut is said in crops.py.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from pocketlens.base.halves import HALF_BYTES, halves_are_finite
 
 ResizeKind = Literal["none", "exact", "shorter"]
 Filter = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
@@ -20,6 +23,9 @@ CHANNELS: tuple[Channels, ...] = get_args(Channels)
 
 MAX_SIDE = 8192
 """The largest height or width of an input or of an exact resize, pixels."""
+
+MAX_MEAN_PICTURE_BYTES = 1_000_000
+"""What fits in a row of a lens: 408x408 pixels in colour."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class Recipe:
     channels       order in the input
     mean           one a channel, in input order, in pixel values 0..255
     scale          one a channel: input = (pixel - mean) / scale
+    mean_picture   empty, or a mean for every pixel in place of `mean`, which is then all zeros:
+                   input = (pixel - mean_picture) / scale, the same picture for every view.
+                   (channels, height, width) of the input, pixel values 0..255, half precision,
+                   little-endian: within 0.0625 of any pixel value, at half of float's bytes
     """
 
     resize: ResizeKind
@@ -46,6 +56,7 @@ class Recipe:
     channels: Channels
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    mean_picture: bytes = field(default=b"", repr=False)
 
     @property
     def channel_count(self) -> int:
@@ -58,7 +69,7 @@ def fault(recipe: Recipe) -> str | None:
 
     For whoever takes one in (options, a file): `f"The recipe {fault(recipe)}."`
     """
-    return _fault_of_sizes(recipe) or _fault_of_channels(recipe)
+    return _fault_of_sizes(recipe) or _fault_of_channels(recipe) or _fault_of_mean_picture(recipe)
 
 
 def _fault_of_sizes(recipe: Recipe) -> str | None:
@@ -96,6 +107,25 @@ def _fault_of_channels(recipe: Recipe) -> str | None:
     return None
 
 
+def _fault_of_mean_picture(recipe: Recipe) -> str | None:
+    picture = recipe.mean_picture
+    if not picture:
+        return None
+    expected = recipe.channel_count * recipe.height * recipe.width * HALF_BYTES
+    if expected > MAX_MEAN_PICTURE_BYTES:
+        return (
+            f"needs a mean picture of {expected:,} bytes for its crop of "
+            f"{_by(recipe.height, recipe.width)}, more than the {MAX_MEAN_PICTURE_BYTES:,} that fit"
+        )
+    if len(picture) != expected:
+        return f"has a mean picture of {len(picture):,} bytes, expected {expected:,}"
+    if not halves_are_finite(picture):
+        return "has a mean picture with a number that is not finite"
+    if any(recipe.mean):
+        return f"subtracts a mean picture and {_numbers(recipe.mean)} as well, expected one of them"
+    return None
+
+
 def describe(recipe: Recipe) -> str:
     """One line for people: "shorter side to 256 (bilinear), crop 224x224, RGB, ..."."""
     resize = {
@@ -108,7 +138,9 @@ def describe(recipe: Recipe) -> str:
         f"crop {_by(recipe.height, recipe.width)}",
         "gray" if recipe.channels == "gray" else recipe.channels.upper(),
     ]
-    if any(recipe.mean):
+    if recipe.mean_picture:
+        parts.append("minus a mean picture")
+    elif any(recipe.mean):
         parts.append(f"minus {_numbers(recipe.mean)}")
     if any(value != 1 for value in recipe.scale):
         parts.append(f"divided by {_numbers(recipe.scale)}")

@@ -161,7 +161,8 @@ def _numbered_labels(scores: Shape) -> tuple[Label, ...]:
 
 
 def _recipe(row: AnyRow) -> Recipe:
-    resize, resize_height, resize_width, filter_name, height, width, channels, mean, scale = row
+    resize, resize_height, resize_width, filter_name, height, width, channels, *rest = row
+    mean, scale, mean_picture = rest
     return Recipe(
         resize=resize,
         resize_height=resize_height,
@@ -172,6 +173,7 @@ def _recipe(row: AnyRow) -> Recipe:
         channels=channels,
         mean=_reals("recipe", 0, mean),
         scale=_reals("recipe", 0, scale),
+        mean_picture=mean_picture,
     )
 
 

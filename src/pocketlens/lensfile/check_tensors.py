@@ -13,6 +13,7 @@ from functools import cache
 from typing import NoReturn
 
 from pocketlens.base.errors import LensFileError
+from pocketlens.base.halves import HALF_BYTES, halves_are_finite
 from pocketlens.graph.attributes import quoted
 from pocketlens.graph.graph import Graph
 from pocketlens.lensfile.contents import Plane, TensorRecord
@@ -24,7 +25,6 @@ from pocketlens.planes.scanlines import inflate_band, read_header, scanline_byte
 MOST_VALUES = MOST_SIZE
 """Of all tensors together."""
 MOST_PALETTE = 256
-_HALF_BYTES = 2
 _FLOAT_BYTES = 4
 _AGAIN = "Make the lens again from the model."
 
@@ -97,7 +97,7 @@ def _check_plain_tensor(tensor: TensorRecord) -> None:
             slug="lens-fate",
             what=f"its fate is '{tensor.fate}', and yet it has a palette or a plane",
         )
-    value_bytes = _HALF_BYTES if tensor.fate == "half" else _FLOAT_BYTES
+    value_bytes = HALF_BYTES if tensor.fate == "half" else _FLOAT_BYTES
     expected = math.prod(tensor.shape) * value_bytes
     if len(tensor.values) != expected:
         _refuse(
@@ -105,16 +105,9 @@ def _check_plain_tensor(tensor: TensorRecord) -> None:
             slug="lens-values",
             what=f"its values take {len(tensor.values):,} bytes; {expected:,} were expected",
         )
-    finite = _halves_finite if tensor.fate == "half" else _floats_finite
+    finite = halves_are_finite if tensor.fate == "half" else _floats_finite
     if not finite(tensor.values):
         _refuse(tensor, slug="lens-values", what="it has a value that is infinite or not a number")
-
-
-def _halves_finite(values: bytes) -> bool:
-    """No exponent of five ones: IEEE 754 binary16, in the high byte 0x7C."""
-    reserved = bytes(high for high in range(256) if high & 0x7C == 0x7C)
-    high_bytes = values[1::2]
-    return len(high_bytes.translate(None, reserved)) == len(high_bytes)
 
 
 def _floats_finite(values: bytes) -> bool:
@@ -159,7 +152,7 @@ def _check_palette_tensor(tensor: TensorRecord) -> None:
 
 def _check_palettes(tensor: TensorRecord, groups: int) -> None:
     size = tensor.palette_size
-    expected = groups * size * _HALF_BYTES
+    expected = groups * size * HALF_BYTES
     if len(tensor.palettes) != expected:
         _refuse(
             tensor,
@@ -167,7 +160,7 @@ def _check_palettes(tensor: TensorRecord, groups: int) -> None:
             what=f"its palettes take {len(tensor.palettes):,} bytes; "
             f"{groups:,} palettes of {size} values take {expected:,}",
         )
-    if not _halves_finite(tensor.palettes):
+    if not halves_are_finite(tensor.palettes):
         _refuse(
             tensor,
             slug="lens-palette",

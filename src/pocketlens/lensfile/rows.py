@@ -77,6 +77,7 @@ def _recipe(recipe: Recipe) -> Row:
         recipe.channels,
         _json([float(value) for value in recipe.mean]),
         _json([float(value) for value in recipe.scale]),
+        recipe.mean_picture,
     )
 
 

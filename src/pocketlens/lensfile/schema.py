@@ -46,7 +46,9 @@ CREATE TABLE recipe (
     width INTEGER NOT NULL,         -- of the crop and the input, pixels
     channels TEXT NOT NULL,         -- "rgb", "bgr" or "gray": order in the input
     mean TEXT NOT NULL,             -- one number a channel, input order, 0..255, JSON list
-    scale TEXT NOT NULL             -- one number a channel, JSON list
+    scale TEXT NOT NULL,            -- one number a channel, JSON list
+    mean_picture BLOB NOT NULL      -- empty, or a mean for every pixel (then mean is all 0), half
+                                    -- precision, little-endian: channels x height x width
 );
 
 -- Classes, in the order of the scores. No rows where they have no names: then class 0, class 1...
