@@ -4,7 +4,7 @@
 
 The graphs are the skeletons of tests/architectures, filled with seeded random numbers. Nodes are
 counted in the file and after import; differences are relative to the largest score of
-onnxruntime; seconds are the best of three (reference: of one).
+onnxruntime; seconds are the best of ten (reference: of one).
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def measure(name: str, *, threads: int) -> Row:
     started = time.perf_counter()
     network = lower_model(model)
     import_seconds = time.perf_counter() - started
-    expected, onnxruntime_seconds = best_of(3, _session(model, given, threads))
+    expected, onnxruntime_seconds = best_of(10, _session(model, given, threads))
     reference, reference_seconds = best_of(1, lambda: ReferenceEngine(network).run([given])[0])
-    core, core_seconds = best_of(3, _core(network, given, threads))
+    core, core_seconds = best_of(10, _core(network, given, threads))
     return Row(
         name,
         sum(values.size for values in network.tensors.values()),
@@ -126,8 +126,8 @@ def main(names: tuple[str, ...], threads: int) -> None:
             f"{row.reference_difference:.1e}",
             f"{row.core_difference:.1e}",
             f"{row.reference_seconds:.2f}",
-            f"{row.core_seconds:.3f}",
-            f"{row.onnxruntime_seconds:.3f}",
+            f"{row.core_seconds:.4f}",
+            f"{row.onnxruntime_seconds:.4f}",
         )
     console = Console()
     console.print(f"{machine()}, {threads} thread(s), batch 1, commit {commit()}")

@@ -100,5 +100,5 @@ def _with_activation(maker: Node, node: Node) -> dict[str, AttributeValue]:
 
 
 def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.ascontiguousarray(values, dtype=np.float32)

@@ -118,7 +118,7 @@ def float32(values: NDArray[Any], name: str) -> NDArray[np.float32]:
             f"Tensor '{name}' holds {values.dtype} values; weights are floats or whole numbers.",
             slug="not-float",
         )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         kept = np.array(values, dtype=np.float32, order="C", ndmin=1)
     check_finite(values, kept, name)
     return kept

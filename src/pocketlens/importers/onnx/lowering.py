@@ -51,7 +51,9 @@ def lower_graph(
     input_shapes  for inputs whose shape the file leaves open, or should be another one
     Raises ModelError, which names the node.
     """
-    return _Lowering(model, source).run(input_shapes or {})
+    # What overflows or is not a number is found where it becomes a tensor (builder.float32).
+    with np.errstate(all="ignore"):
+        return _Lowering(model, source).run(input_shapes or {})
 
 
 class _Lowering:
@@ -82,10 +84,8 @@ class _Lowering:
         except (ValueError, TypeError, KeyError) as error:
             raise self._bad(f"tensor '{tensor.name}' cannot be read: {error}") from error
         if is_float(values) and values.size > 1:
-            with np.errstate(over="ignore"):
-                kept = values.astype(np.float32)
             try:
-                check_finite(values, kept, tensor.name)
+                check_finite(values, values.astype(np.float32, copy=False), tensor.name)
             except ModelError as error:
                 raise ModelError(f"'{self._source}': {error.sentence}", slug=error.slug) from None
         return Constant(tensor.name, values)
