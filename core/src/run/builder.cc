@@ -5,7 +5,9 @@
 
 #include "kernels/half.h"
 #include "plan/ops.h"
+#include "run/channels.h"
 #include "run/ops.h"
+#include "run/patterns.h"
 
 namespace pocketlens {
 
@@ -80,6 +82,7 @@ int32_t Builder::use(Reference reference, Form form) {
   buffers[to].next = head(reference);
   head(reference) = to;
   if (same_bytes && whole) {
+    buffers[to].alias_of = from;
     buffers[to].root = source.root;
     buffers[to].offset = source.offset;
     return to;
@@ -102,6 +105,7 @@ bool Builder::make_alias(const Op& op, int32_t buffer) {
   const Buffer source = buffers[buffer];
   const int32_t n = new_buffer(plan.values[op.output], source.form, source.place);
   if (n < 0) return false;
+  buffers[n].alias_of = buffer;
   buffers[n].root = source.root;
   buffers[n].offset = source.offset;
   value_buffers[op.output] = n;
@@ -136,8 +140,18 @@ bool Builder::add_inputs() {
 
 Status Builder::build() {
   if (!add_inputs()) return fail(Code::kNoMemory);
+  Array<uint32_t> reads;
+  if (!count_reads(plan, &reads)) return fail(Code::kNoMemory);
   for (size_t i = 0; i < plan.ops.size(); ++i) {
     op = static_cast<int32_t>(i);
+    const int32_t groups = shuffle_groups(plan, reads, i);
+    if (groups > 0 && stands_blocked(plan.ops[i].input(0))) {
+      if (!build_shuffle(*this, plan.ops[i + 2], plan.ops[i].input(0), groups)) {
+        return fail(Code::kNoMemory);
+      }
+      i += 2;
+      continue;
+    }
     const Status status = build_op(plan.ops[i]);
     if (!status.ok()) return status;
   }

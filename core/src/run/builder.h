@@ -52,9 +52,10 @@ struct Buffer {
   uint64_t offset = 0;  // floats from the start of the root's memory
   int32_t first = -1;   // of a root: the steps between which it lives
   int32_t last = -1;
-  uint64_t at = 0;     // of a root: floats from the start of the arena or of the constants
-  int32_t next = -1;   // another buffer of the same value
-  uint32_t input = 0;  // kInput: which
+  uint64_t at = 0;        // of a root: floats from the start of the arena or of the constants
+  int32_t next = -1;      // another buffer of the same value
+  uint32_t input = 0;     // kInput: which
+  int32_t alias_of = -1;  // the buffer whose bytes these are, under another shape or form
 };
 
 class Builder {

@@ -31,17 +31,24 @@ Status Lens::open(const uint8_t* bytes, size_t size, uint32_t threads) {
   status = builder.build();
   if (status.ok()) status = place_buffers(&builder);
   if (status.ok()) status = fill_constants(&builder);
+  if (status.ok()) status = tail_.find(builder, buffers_);
   if (!status.ok()) return status;
   packed_bytes_ = packed_bytes_of(plan);
   bias_bytes_ = builder.bias_bytes;
   if (!note_ends(plan, &builder)) return fail(Code::kNoMemory);
   steps_ = std::move(builder.steps);
-  size_t scratch = 0;
-  for (const Owned<Step>& step : steps_) {
-    const size_t needed = step->scratch_bytes();
-    scratch = needed > scratch ? needed : scratch;
+  return pool_.start(threads, scratch_bytes()) ? Status{} : fail(Code::kNoMemory, threads);
+}
+
+size_t Lens::scratch_bytes() const {
+  size_t most = 0;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    for (const size_t images : {size_t{1}, i < tail_.first_step ? 1 : tail_.images}) {
+      const size_t needed = images == 0 ? 0 : steps_[i]->scratch_bytes(images);
+      most = needed > most ? needed : most;
+    }
   }
-  return pool_.start(threads, scratch) ? Status{} : fail(Code::kNoMemory, threads);
+  return most;
 }
 
 Status Lens::place_buffers(Builder* builder) {
@@ -75,9 +82,9 @@ Status Lens::fill_constants(Builder* builder) {
     while (n >= 0 && builder->buffers[n].next >= 0) n = builder->buffers[n].next;
     if (n >= 0) read_values(builder->plan.tensors[t], buffers_[n]);
   }
-  const Frame frame{buffers_.data(), &kernels_};
+  const Frame frame{buffers_.data(), &kernels_, 1};
   for (const Owned<Step>& step : builder->constant_steps) {
-    step->run(frame, 0, step->items(), nullptr);
+    step->run(frame, 0, step->items(1), nullptr);
   }
   return {};
 }
@@ -96,27 +103,63 @@ bool Lens::note_ends(const Plan& plan, Builder* builder) {
   return true;
 }
 
+void Lens::set_inputs(size_t image, const float* const* inputs) {
+  for (const InputUse& use : input_uses_) {
+    // Steps only read what is an input's.
+    buffers_[use.buffer] =
+        const_cast<float*>(inputs[use.input]) + image * input_floats_[use.input] + use.offset;
+  }
+}
+
+void Lens::run_steps(size_t first, size_t last, const Frame& frame) {
+  for (size_t i = first; i < last; ++i) pool_.run(*steps_[i], frame);
+}
+
+void Lens::copy_outputs(size_t image, float* const* outputs) {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const size_t floats = outputs_[i].floats;
+    memcpy(outputs[i] + image * floats, buffers_[outputs_[i].buffer], floats * sizeof(float));
+  }
+}
+
+void Lens::copy_rows(size_t image, size_t count, float* const* outputs) {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (tail_.made_in[outputs_[i].buffer] < 0) continue;
+    const size_t floats = outputs_[i].floats;
+    memcpy(outputs[i] + image * floats, tail_.buffers[outputs_[i].buffer],
+           count * floats * sizeof(float));
+  }
+}
+
+// Image by image through the arena, which so stays in cache; what works by rows, at the end, for
+// some images at once.
 Status Lens::run(uint32_t batch, const float* const* inputs, float* const* outputs) {
   if (!is_ready()) return fail(Code::kNotReady);
-  for (size_t image = 0; image < batch; ++image) {
-    for (const InputUse& use : input_uses_) {
-      // Steps only read what is an input's.
-      buffers_[use.buffer] =
-          const_cast<float*>(inputs[use.input]) + image * input_floats_[use.input] + use.offset;
+  const bool together = batch > 1 && tail_.images > 1;
+  const size_t at_once = together ? tail_.images : 1;
+  const size_t head = together ? tail_.first_step : steps_.size();
+  const Frame one{buffers_.data(), &kernels_, 1};
+  for (size_t first = 0; first < batch; first += at_once) {
+    const size_t count = batch - first < at_once ? batch - first : at_once;
+    for (size_t i = 0; i < count; ++i) {
+      set_inputs(first + i, inputs);
+      run_steps(0, head, one);
+      copy_outputs(first + i, outputs);
+      for (size_t e = 0; together && e < tail_.entries.size(); ++e) {
+        const Tail::Entry& entry = tail_.entries[e];
+        memcpy(entry.rows + i * entry.floats, buffers_[entry.buffer], entry.floats * sizeof(float));
+      }
     }
-    const Frame frame{buffers_.data(), &kernels_};
-    for (const Owned<Step>& step : steps_) pool_.run(*step, frame);
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      memcpy(outputs[i] + image * outputs_[i].floats, buffers_[outputs_[i].buffer],
-             outputs_[i].floats * sizeof(float));
-    }
+    if (!together) continue;
+    run_steps(head, steps_.size(), Frame{tail_.buffers.data(), &kernels_, count});
+    copy_rows(first, count, outputs);
   }
   return {};
 }
 
 LensMemory Lens::memory() const {
-  return {weights_.bytes() + constants_.size() + bias_bytes_, packed_bytes_, arena_.size(),
-          pool_.scratch_bytes()};
+  return {weights_.bytes() + constants_.size() + bias_bytes_, packed_bytes_,
+          arena_.size() + tail_.rows.size(), pool_.scratch_bytes()};
 }
 
 }  // namespace pocketlens

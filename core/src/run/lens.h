@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "run/builder.h"
 #include "run/pool.h"
+#include "run/tail.h"
 #include "run/weights.h"
 
 namespace pocketlens {
@@ -49,6 +50,12 @@ class Lens {
   Status place_buffers(Builder* builder);
   Status fill_constants(Builder* builder);
   bool note_ends(const Plan& plan, Builder* builder);
+  size_t scratch_bytes() const;
+  void run_steps(size_t first, size_t last, const Frame& frame);
+  void set_inputs(size_t image, const float* const* inputs);
+  // Outputs from the buffers of one image, or from the rows that the tail made.
+  void copy_outputs(size_t image, float* const* outputs);
+  void copy_rows(size_t image, size_t count, float* const* outputs);
 
   const KernelTable& kernels_;
   WeightStore weights_;
@@ -59,6 +66,7 @@ class Lens {
   Array<InputUse> input_uses_;
   Array<size_t> input_floats_;
   Array<Output> outputs_;
+  Tail tail_;
   ThreadPool pool_;
   uint64_t packed_bytes_ = 0;
   uint64_t bias_bytes_ = 0;

@@ -24,7 +24,7 @@ class GatherChannels final : public Step {
  public:
   static constexpr size_t kPixels = kChunk / kLanes;
 
-  size_t items() const override { return images * blocks() * items_per_block(); }
+  size_t items(size_t) const override { return images * blocks() * items_per_block(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     for (size_t item = begin; item < end; ++item) {
       const size_t group = item / items_per_block();
@@ -139,7 +139,7 @@ bool build_concat_blocked(Builder& builder, const Op& op) {
 // Plain arrays: `outer` times, a run of floats from each input. An item is a run of `outer`.
 class PlainConcat final : public Step {
  public:
-  size_t items() const override { return (outer + rows_per_item() - 1) / rows_per_item(); }
+  size_t items(size_t) const override { return (outer + rows_per_item() - 1) / rows_per_item(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const size_t last = end * rows_per_item() < outer ? end * rows_per_item() : outer;
     size_t place = 0;

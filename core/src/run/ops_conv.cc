@@ -9,10 +9,10 @@ namespace {
 
 class ConvStep final : public Step {
  public:
-  size_t items() const override {
+  size_t items(size_t) const override {
     return depthwise ? kernels->depthwise_items(conv) : kernels->conv2d_items(conv);
   }
-  size_t scratch_bytes() const override {
+  size_t scratch_bytes(size_t) const override {
     return depthwise ? kernels->depthwise_scratch_bytes(conv) : kernels->conv2d_scratch_bytes(conv);
   }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {

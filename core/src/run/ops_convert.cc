@@ -44,7 +44,7 @@ class Convert final : public Step {
     rows_per_item_ = static_cast<int32_t>(row >= kChunk ? 1 : kChunk / row);
   }
 
-  size_t items() const override {
+  size_t items(size_t) const override {
     return static_cast<size_t>(pictures_.images) * groups() * items_per_group();
   }
 

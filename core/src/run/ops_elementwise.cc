@@ -15,15 +15,17 @@ namespace {
 
 class UnaryStep final : public Step {
  public:
-  size_t items() const override { return chunks_of(count); }
+  size_t items(size_t images) const override { return chunks_of(count * images); }
+  bool is_by_rows() const override { return plain; }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
-    const size_t first = begin * kChunk;
-    const size_t last = end * kChunk < count ? end * kChunk : count;
+    const size_t all = count * frame.images, first = begin * kChunk;
+    const size_t last = end * kChunk < all ? end * kChunk : all;
     frame.kernels->activate(frame.at(reads[0]) + first, frame.at(writes) + first, last - first,
                             activation);
   }
 
   size_t count = 0;
+  bool plain = false;
   Activation activation = {};
 };
 
@@ -152,7 +154,7 @@ class BlockedBinary final : public Step {
  public:
   static constexpr size_t kPixels = kChunk / kLanes;
 
-  size_t items() const override { return groups * items_per_group(); }
+  size_t items(size_t) const override { return groups * items_per_group(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     for (size_t item = begin; item < end; ++item) {
       const size_t group = item / items_per_group();
@@ -180,7 +182,7 @@ class BlockedBinary final : public Step {
 // Plain arrays; an item is a run of rows.
 class PlainBinary final : public Step {
  public:
-  size_t items() const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
+  size_t items(size_t) const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const size_t last = end * rows_per_item() < rows() ? end * rows_per_item() : rows();
     const size_t inner = static_cast<size_t>(walk.inner());
@@ -299,6 +301,7 @@ bool build_unary(Builder& builder, const Op& op) {
   if (input < 0 || !step->reads.push(input)) return false;
   step->activation = activation_of(op, 0);
   step->in_place = input;
+  step->plain = layout == Layout::kPlain;
   step->writes = builder.make(op, layout);
   if (step->writes < 0) return false;
   step->count = layout == Layout::kPlain

@@ -8,10 +8,13 @@ namespace {
 
 class LinearStep final : public Step {
  public:
-  size_t items() const override { return kernels->linear_items(linear); }
-  size_t scratch_bytes() const override { return kernels->linear_scratch_bytes(linear); }
+  size_t items(size_t images) const override { return kernels->linear_items(for_images(images)); }
+  size_t scratch_bytes(size_t images) const override {
+    return kernels->linear_scratch_bytes(for_images(images));
+  }
+  bool is_by_rows() const override { return true; }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
-    Linear now = linear;
+    Linear now = for_images(frame.images);
     now.input = frame.at(reads[0]);
     now.output = frame.at(writes);
     kernels->linear_run(now, begin, end, scratch);
@@ -20,6 +23,13 @@ class LinearStep final : public Step {
   const KernelTable* kernels = nullptr;
   Linear linear = {};
   Memory bias;
+
+ private:
+  Linear for_images(size_t images) const {
+    Linear more = linear;
+    more.batch *= static_cast<int32_t>(images);
+    return more;
+  }
 };
 
 // c = scale a b; an item is a run of rows of one matrix.
@@ -27,7 +37,7 @@ class MatmulStep final : public Step {
  public:
   static constexpr int32_t kRows = 48;
 
-  size_t items() const override { return static_cast<size_t>(matrices) * row_items(); }
+  size_t items(size_t) const override { return static_cast<size_t>(matrices) * row_items(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const float* a = frame.at(reads[0]);
     const float* b = frame.at(reads[1]);

@@ -17,7 +17,7 @@ class StridedCopy final : public Step {
  public:
   static constexpr int64_t kTile = 16;
 
-  size_t items() const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
+  size_t items(size_t) const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const float* in = frame.at(reads[0]) + offset;
     float* out = frame.at(writes);
@@ -90,7 +90,7 @@ void set_walk(const Walk& walk, StridedCopy* step) {
 // pad, any mode: for each axis, the input's place of every place of the output (-1: the value).
 class PadStep final : public Step {
  public:
-  size_t items() const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
+  size_t items(size_t) const override { return (rows() + rows_per_item() - 1) / rows_per_item(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const size_t width = inner();
     const size_t last = end * rows_per_item() < rows() ? end * rows_per_item() : rows();

@@ -39,10 +39,14 @@ float sum_of(const float* x, size_t count) {
 // `inner` floats apart. An item is a run of `outer`.
 class SoftmaxStep final : public Step {
  public:
-  size_t items() const override { return (outer + outer_per_item() - 1) / outer_per_item(); }
-  size_t scratch_bytes() const override { return inner == 1 ? 0 : 2 * inner * sizeof(float); }
+  size_t items(size_t images) const override {
+    return (outer * images + outer_per_item() - 1) / outer_per_item();
+  }
+  bool is_by_rows() const override { return true; }
+  size_t scratch_bytes(size_t) const override { return inner == 1 ? 0 : 2 * inner * sizeof(float); }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
-    const size_t last = end * outer_per_item() < outer ? end * outer_per_item() : outer;
+    const size_t all = outer * frame.images;
+    const size_t last = end * outer_per_item() < all ? end * outer_per_item() : all;
     for (size_t i = begin * outer_per_item(); i < last; ++i) {
       const float* in = frame.at(reads[0]) + i * size * inner;
       float* out = frame.at(writes) + i * size * inner;
@@ -105,9 +109,13 @@ class SoftmaxStep final : public Step {
 // Normalization, 2016.) An item is a run of rows.
 class LayerNormStep final : public Step {
  public:
-  size_t items() const override { return (rows + rows_per_item() - 1) / rows_per_item(); }
+  size_t items(size_t images) const override {
+    return (rows * images + rows_per_item() - 1) / rows_per_item();
+  }
+  bool is_by_rows() const override { return true; }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
-    const size_t last = end * rows_per_item() < rows ? end * rows_per_item() : rows;
+    const size_t all = rows * frame.images;
+    const size_t last = end * rows_per_item() < all ? end * rows_per_item() : all;
     const float* scale = scale_at < 0 ? nullptr : frame.at(scale_at);
     const float* bias = bias_at < 0 ? nullptr : frame.at(bias_at);
     for (size_t r = begin * rows_per_item(); r < last; ++r) {
@@ -149,14 +157,14 @@ class LrnStep final : public Step {
  public:
   static constexpr size_t kPixels = 256;
 
-  size_t items() const override { return images * items_per_image(); }
+  size_t items(size_t) const override { return images * items_per_image(); }
   // Squares of all channels of a pixel, with zeros on both sides.
-  size_t scratch_bytes() const override {
+  size_t scratch_bytes(size_t) const override {
     return (before() + channels_up() + after()) * sizeof(float);
   }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
     float* squares = static_cast<float*>(scratch);
-    memset(squares, 0, scratch_bytes());
+    memset(squares, 0, scratch_bytes(1));
     for (size_t item = begin; item < end; ++item) {
       const size_t image = item / items_per_image() * blocks * pixels;
       const size_t first = item % items_per_image() * kPixels;

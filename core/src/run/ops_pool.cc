@@ -35,7 +35,7 @@ struct Axis {
 // An item is one row of one block.
 class PoolStep final : public Step {
  public:
-  size_t items() const override { return groups * static_cast<size_t>(out_h); }
+  size_t items(size_t) const override { return groups * static_cast<size_t>(out_h); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const size_t in_plane = static_cast<size_t>(y.size) * static_cast<size_t>(x.size) * kLanes;
     const size_t out_row = static_cast<size_t>(out_w) * kLanes;

@@ -41,7 +41,7 @@ Lanes reduce_block(const float* in, int32_t height, int32_t width) {
 // (N,C,H,W) to (N,C,1,1) blocked, or (N,C) plain. An item is a block.
 class GlobalReduce final : public Step {
  public:
-  size_t items() const override {
+  size_t items(size_t) const override {
     return static_cast<size_t>(pictures.images) * static_cast<size_t>(pictures.blocks());
   }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
@@ -84,7 +84,7 @@ class GlobalReduce final : public Step {
 // An item is a run of rows of kept axes; `inner` floats of the last kept axis stand side by side.
 class PlainReduce final : public Step {
  public:
-  size_t items() const override { return (rows() + kRows - 1) / kRows; }
+  size_t items(size_t) const override { return (rows() + kRows - 1) / kRows; }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     const size_t last = end * kRows < rows() ? end * kRows : rows();
     for (size_t row = begin * kRows; row < last; ++row) {

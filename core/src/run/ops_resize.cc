@@ -93,7 +93,7 @@ TapSet taps_of(int32_t i, int32_t in, int32_t out, double scale, const ResizeRul
 // An item is a row of one block.
 class ResizeStep final : public Step {
  public:
-  size_t items() const override { return groups * rows.size(); }
+  size_t items(size_t) const override { return groups * rows.size(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
     for (size_t item = begin; item < end; ++item) {
       const float* in = frame.at(reads[0]) + item / rows.size() * in_block;

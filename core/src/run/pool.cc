@@ -91,7 +91,7 @@ void ThreadPool::take_items(uint32_t number) {
 }
 
 void ThreadPool::run(const Step& step, const Frame& frame) {
-  const size_t items = step.items();
+  const size_t items = step.items(frame.images);
   if (workers_.empty() || items < 2) {
     step.run(frame, 0, items, scratch(0));
     return;

@@ -11,10 +11,13 @@
 
 namespace pocketlens {
 
-// Where every buffer is while one image runs.
+// Where every buffer is while a step runs, and for how many images: one, but for the steps at the
+// end of a network that work on rows (tail.h), whose buffers then hold the images one after the
+// other.
 struct Frame {
   float* const* buffers;
   const KernelTable* kernels;
+  size_t images = 1;
 
   float* at(int32_t buffer) const { return buffers[buffer]; }
 };
@@ -27,8 +30,10 @@ class Step {
   Step& operator=(const Step&) = delete;
   virtual ~Step() = default;
 
-  virtual size_t items() const = 0;
-  virtual size_t scratch_bytes() const { return 0; }  // of one thread
+  virtual size_t items(size_t images) const = 0;
+  virtual size_t scratch_bytes(size_t /*images*/) const { return 0; }  // of one thread
+  // Whether several images are nothing but more rows, on plain arrays.
+  virtual bool is_by_rows() const { return false; }
   virtual void run(const Frame& frame, size_t begin, size_t end, void* scratch) const = 0;
 
   int32_t op = -1;  // the op of the plan that it belongs to

@@ -1,0 +1,22 @@
+// Runs of ops that are one step when seen together.
+#ifndef POCKETLENS_RUN_PATTERNS_H
+#define POCKETLENS_RUN_PATTERNS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/array.h"
+#include "plan/plan.h"
+
+namespace pocketlens {
+
+// How often every value is read, plan outputs included.
+[[nodiscard]] bool count_reads(const Plan& plan, Array<uint32_t>* reads);
+
+// The groups of a channel shuffle that starts at op `first`: reshape (N,C,H,W) to (N,G,C/G,H,W),
+// transpose of axes 1 and 2, reshape back, with nobody else reading what is between. 0: it is none.
+int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t first);
+
+}  // namespace pocketlens
+
+#endif
