@@ -13,6 +13,7 @@ class LinearStep final : public Step {
     return kernels->linear_scratch_bytes(for_images(images));
   }
   bool is_by_rows() const override { return true; }
+  bool decodes_weights() const override { return true; }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
     Linear now = for_images(frame.images);
     now.input = frame.at(reads[0]);

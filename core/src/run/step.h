@@ -34,6 +34,8 @@ class Step {
   virtual size_t scratch_bytes(size_t /*images*/) const { return 0; }  // of one thread
   // Whether several images are nothing but more rows, on plain arrays.
   virtual bool is_by_rows() const { return false; }
+  // Whether it decodes weights, which several images then share.
+  virtual bool decodes_weights() const { return false; }
   virtual void run(const Frame& frame, size_t begin, size_t end, void* scratch) const = 0;
 
   int32_t op = -1;  // the op of the plan that it belongs to

@@ -28,7 +28,7 @@ size_t first_by_rows(const Builder& builder) {
 
 bool has_linear(const Builder& builder, size_t first) {
   for (size_t i = first; i < builder.steps.size(); ++i) {
-    if (builder.steps[i]->scratch_bytes(1) > 0) return true;
+    if (builder.steps[i]->decodes_weights()) return true;
   }
   return false;
 }
