@@ -1,0 +1,1 @@
+"""What the data says about each layer: means, covariances, sensitivities."""
