@@ -25,8 +25,8 @@ from rich.table import Table
 from measuring import append_rows, commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.classify.lens import Lens, open_lens
-from pocketlens.compression.story import pack
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label

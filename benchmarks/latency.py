@@ -18,8 +18,8 @@ from rich.table import Table
 from measuring import append_rows, commit, interleaved_ms, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.classify.lens import Lens
-from pocketlens.compression.story import pack
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import pack
 from pocketlens.importers.onnx.reader import read_onnx
 
 WIDTHS = {"4 bits": Settings(bits=4, crush=None), "8 bits": Settings(bits=8, crush=None)}

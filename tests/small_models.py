@@ -19,7 +19,9 @@ def write_small_classifier(
         name: (rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))).astype(np.float32)
         for name, shape in shapes.items()
     }
-    weights |= {f"b{i}": rng.standard_normal(shapes[f"w{i}"][0]).astype(np.float32) for i in (1, 2, 3)}
+    weights |= {
+        f"b{i}": rng.standard_normal(shapes[f"w{i}"][0]).astype(np.float32) for i in (1, 2, 3)
+    }
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], "first", pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["c1"], ["r1"]),

@@ -9,8 +9,8 @@ from pathlib import Path
 from pocketlens.base.progress import Progress, silent
 from pocketlens.bundled import BUNDLED_LENS
 from pocketlens.classify.lens import Lens, open_lens
-from pocketlens.compression.story import compress as _compress
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import compress as _compress
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.recipe import Recipe
@@ -25,7 +25,7 @@ def compress(
     bits: int = 8,
     palette_size: int | None = None,
     group_rows: int | None = None,
-    crush: int | None = 2,
+    crush: int | None = 4,
     recipe: Recipe | str | None = None,
     labels: Sequence[Label | str] | str | os.PathLike[str] | None = None,
     name: str | None = None,

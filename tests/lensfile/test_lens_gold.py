@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 from lens_samples import small_lens
-
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.writer import write_lens
 

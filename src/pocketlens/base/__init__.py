@@ -1,1 +1,1 @@
-
+"""What every room stands on: errors, atomic files, progress, tolerances, knobs."""

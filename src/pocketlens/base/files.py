@@ -85,7 +85,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _give_usual_mode(temporary: Path, path: Path) -> None:
-    """mkstemp makes files private; a new file gets what open() would have given it."""
+    """Undo mkstemp's privacy: a new file gets what open() would have given it."""
     if path.exists():
         mode = path.stat().st_mode & 0o777
     else:

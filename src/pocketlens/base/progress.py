@@ -15,5 +15,5 @@ class Progress(Protocol):
         """Take note; must be quick and must not raise."""
 
 
-def silent(stage: str, done: int, total: int) -> None:  # noqa: ARG001 - the silent twin of a bar
+def silent(stage: str, done: int, total: int) -> None:
     """Tell nobody."""

@@ -13,7 +13,8 @@ from pocketlens.base.errors import DataError, FileError, ImageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
 
 PHOTO_ENDINGS = frozenset(
-    ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
+    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
 )
 BAR_CELLS = 24
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
-from pocketlens.compression.story import compress
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
 from pocketlens.labels.files import read_labels
 
@@ -26,7 +26,7 @@ from pocketlens.labels.files import read_labels
               help="1 to 8: palettes of 2^bits values; 16: half precision; 32: float.")  # fmt: skip
 @click.option("-k", "--palette-size", type=int, help="Values in a palette, 2 to 256.")
 @click.option("--group-rows", type=int, help="Outputs that share a palette.  [default: all]")
-@click.option("--crush", type=click.IntRange(0, 6), default=2, show_default=True,
+@click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
               help="Effort of the PNG optimiser.")  # fmt: skip
 @click.option("--no-crush", is_flag=True, help="Leave the PNG optimiser out.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")

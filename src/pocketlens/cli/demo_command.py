@@ -17,8 +17,8 @@ from pocketlens.bundled import BUNDLED_LENS
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
-from pocketlens.compression.story import pack, unpack
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import pack, unpack
 from pocketlens.images.decode import open_image
 from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx

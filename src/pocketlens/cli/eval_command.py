@@ -15,8 +15,8 @@ from pocketlens.base.errors import UsageError
 from pocketlens.base.files import cannot_read
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import print_json, progress_bar, rate_text
-from pocketlens.compression.story import pack
 from pocketlens.compression.settings import FLOAT_BITS, Settings
+from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.importers.onnx.reader import read_onnx

@@ -25,7 +25,7 @@ class Settings:
     bits: int = 8
     palette_size: int | None = None
     group_rows: int | None = None
-    crush: int | None = 2
+    crush: int | None = 4
 
     def __post_init__(self) -> None:
         if self.bits not in (*range(1, 9), HALF_BITS, FLOAT_BITS):

@@ -74,13 +74,15 @@ def pack(
 ) -> LensContents:
     """Turn an imported network into the contents of a lens, without writing a file."""
     network = imported.network
+    fitting_recipe = _fitting_recipe(recipe, imported)  # before the long work: a typo tells early
+    fitting_labels = _fitting_labels(labels or imported.labels, imported)
     records = store_tensors(network.graph, network.tensors, settings=settings, progress=progress)
     return LensContents(
         name=name or imported.name,
         graph=network.graph,
         tensors=records,
-        labels=_fitting_labels(labels or imported.labels, imported),
-        recipe=_fitting_recipe(recipe, imported),
+        labels=fitting_labels,
+        recipe=fitting_recipe,
         provenance=Provenance(
             source_name=imported.source_name,
             source_sha256=imported.source_sha256,
