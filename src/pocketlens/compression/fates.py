@@ -14,7 +14,7 @@ from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.palettes.palette import fit_grouped
+from pocketlens.palettes.palette import distinct_values, fit_grouped
 from pocketlens.planes.encode import encode_plane
 from pocketlens.planes.plane import index_bits_for
 
@@ -56,14 +56,11 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
 def _palette_or_half(values: NDArray[np.float32], settings: Settings) -> Fate:
     rows = values.shape[0]
     group_rows = min(settings.group_rows or rows, rows)
-    groups = -(-rows // group_rows)
-    palette_bytes = groups * settings.levels * 2
-    index_bytes = values.size * index_bits_for(settings.levels) / 8
+    levels = min(settings.levels, len(distinct_values(values)))
+    palette_bytes = -(-rows // group_rows) * levels * 2
+    index_bytes = values.size * index_bits_for(levels) / 8
     if values.size > 1 and palette_bytes + index_bytes > values.size * 2:
-        return Fate(
-            "half",
-            f"{values.size} values: indices and palettes of {settings.levels} would be larger",
-        )
+        return Fate("half", f"indices and palettes of {levels} values would be larger")
     return Fate("palette", f"{settings.levels} values for each {_group_words(group_rows, rows)}")
 
 
