@@ -1,0 +1,83 @@
+"""A size is met from below, whatever the curve does."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pocketlens.base.errors import UsageError
+from pocketlens.compression.budget import CLOSE_ENOUGH, MOST_TRIALS, Trial, fit_size, parse_size
+
+
+class Curve:
+    """File bytes that fall with log lambda, with small steps in them; counts its calls."""
+
+    def __init__(self, *, largest: int, fall: float, step: int = 1) -> None:
+        self.largest, self.fall, self.step = largest, fall, step
+        self.calls = 0
+
+    def __call__(self, lagrangian: float) -> Trial[None]:
+        self.calls += 1
+        share = 1 / (1 + (lagrangian * 1e6) ** self.fall)
+        size_bytes = max(int(self.largest * share) // self.step * self.step, self.largest // 50)
+        return Trial(lagrangian, size_bytes, None)
+
+
+def fit(curve: Curve, size_bytes: int, first: float = 1e-6) -> Trial[None]:
+    return fit_size(curve, size_bytes, first=first, lowest=1e-14, highest=1e4)
+
+
+@given(
+    largest=st.integers(50_000, 20_000_000),
+    fall=st.floats(0.2, 1.2),
+    wanted=st.floats(0.05, 0.95),
+    first=st.floats(-10, 0),
+)
+def test_the_size_is_met_within_a_percent_and_never_passed(
+    largest: int, fall: float, wanted: float, first: float
+) -> None:
+    curve = Curve(largest=largest, fall=fall)
+    size_bytes = int(largest * wanted)
+    trial = fit(curve, size_bytes, first=10**first)
+    assert trial.size_bytes <= size_bytes
+    assert trial.size_bytes >= size_bytes * (1 - CLOSE_ENOUGH) or curve.calls >= MOST_TRIALS
+
+
+def test_it_takes_few_trials() -> None:
+    curve = Curve(largest=3_500_000, fall=0.5, step=512)
+    trial = fit(curve, 1_400_000)
+    assert 1_386_000 <= trial.size_bytes <= 1_400_000
+    assert curve.calls <= 9
+
+
+def test_a_large_size_takes_the_largest_file() -> None:
+    trial = fit(Curve(largest=100_000, fall=0.5), 10**9)
+    assert trial.size_bytes > 99_000
+
+
+def test_a_size_out_of_reach_names_the_smallest() -> None:
+    with pytest.raises(UsageError, match=r"2,000 bytes.*\[size-out-of-reach\]"):
+        fit(Curve(largest=100_000, fall=0.5), 1_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("123456", 123456), ("2MB", 2_000_000), ("1.5 MiB", 1_572_864), ("350kB", 350_000)],
+)
+def test_sizes_are_read(text: str, size_bytes: int) -> None:
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "MB", "2 GBit", "-3kB", "0", "1,5MB", "nan"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="bad-size"):
+        parse_size(text)
+
+
+def test_lambda_moves_the_right_way() -> None:
+    small = fit(Curve(largest=10**6, fall=0.5), 10**5)
+    large = fit(Curve(largest=10**6, fall=0.5), 5 * 10**5)
+    assert math.log(small.lagrangian) > math.log(large.lagrangian)
