@@ -12,6 +12,7 @@ from rich.table import Table
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
+from pocketlens.compression.overrides import read_overrides
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
@@ -26,6 +27,8 @@ from pocketlens.labels.files import read_labels
               help="1 to 8: palettes of 2^bits values; 16: half precision; 32: float.")  # fmt: skip
 @click.option("-k", "--palette-size", type=int, help="Values in a palette, 2 to 256.")
 @click.option("--group-rows", type=int, help="Outputs that share a palette.  [default: all]")
+@click.option("--recipe-file", type=click.Path(path_type=Path),
+              help="TOML: bits, \"half\" or \"float\" by tensor name or glob.")  # fmt: skip
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
               help="Effort of the PNG optimiser.")  # fmt: skip
 @click.option("--no-crush", is_flag=True, help="Leave the PNG optimiser out.")
@@ -41,12 +44,14 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx
     pocketlens compress model.onnx -o small.lens --bits 4 --labels names.txt
     pocketlens compress model.onnx --preset caffe --crop 227
+    pocketlens compress model.onnx --recipe-file bits.toml
     """
     settings = Settings(
         bits=options["bits"],
         palette_size=options["palette_size"],
         group_rows=options["group_rows"],
         crush=None if options["no_crush"] else options["crush"],
+        overrides=read_overrides(options["recipe_file"]) if options["recipe_file"] else (),
     )
     target = out or model.with_suffix(".lens")
     labels = read_labels(options["labels"]) if options["labels"] else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
 from pocketlens.compression.half import diffused_half, nearest_half
-from pocketlens.compression.settings import FLOAT_BITS, Settings
+from pocketlens.compression.overrides import Override, check_overrides, chosen_override
+from pocketlens.compression.settings import FLOAT_BITS, HALF_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
@@ -31,6 +32,9 @@ class Fate:
     reason: str
 
 
+BIAS_IN_FLOAT = Fate("float", "bias or constant")
+
+
 def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Settings) -> Fate:
     """Decide a tensor's fate from its values, its role and what was asked.
 
@@ -47,10 +51,17 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
     if not settings.makes_palettes:
         if is_weight:
             return Fate("half", "16 bits asked for")
-        return Fate("float", "bias or constant")
+        return BIAS_IN_FLOAT
     if not is_weight:
         return Fate("half", "bias or constant")
     return _palette_or_half(values, settings)
+
+
+def _asked_for(fate: Fate, override: Override, *, is_weight: bool, settings: Settings) -> Fate:
+    """The fate of a tensor that was asked for by name: the reason says so."""
+    if fate == BIAS_IN_FLOAT and settings.bits == HALF_BITS and not is_weight:
+        fate = Fate("half", "16 bits asked for")
+    return replace(fate, reason=f"{fate.reason} (asked for '{override.pattern}')")
 
 
 def _palette_or_half(values: NDArray[np.float32], settings: Settings) -> Fate:
@@ -151,6 +162,7 @@ def store_tensors(
     """Give every tensor of a graph its fate and its record, in the graph's order."""
     weights = weight_names(graph)
     names = graph.tensor_names()
+    check_overrides(settings.overrides, tensors=names, weights=weights)
     total = sum(tensors[name].size for name in names)
     done = 0
     records = []
@@ -158,10 +170,12 @@ def store_tensors(
         progress("palettes and planes", done, total)
         values = tensors[name]
         is_weight = name in weights
-        fate = choose_fate(values, is_weight=is_weight, settings=settings)
-        records.append(
-            store_tensor(name, values, fate=fate, is_weight=is_weight, settings=settings)
-        )
+        own = settings.for_tensor(name, is_weight=is_weight)
+        fate = choose_fate(values, is_weight=is_weight, settings=own)
+        override = chosen_override(settings.overrides, name, is_weight=is_weight)
+        if override is not None:
+            fate = _asked_for(fate, override, is_weight=is_weight, settings=own)
+        records.append(store_tensor(name, values, fate=fate, is_weight=is_weight, settings=own))
         done += values.size
     progress("palettes and planes", done, total)
     return tuple(records)

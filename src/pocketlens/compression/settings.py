@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from pocketlens.base.errors import UsageError
+from pocketlens.compression.overrides import Override, chosen_override
 
 FLOAT_BITS = 32
 HALF_BITS = 16
@@ -20,12 +21,14 @@ class Settings:
     palette_size  values in a palette, 2 to 256, in place of 2^bits; None: 2^bits
     group_rows    outputs that share a palette; None: one palette a tensor
     crush         effort of the PNG optimiser, 0 to 6; None: leave it out
+    overrides     tensors that are treated otherwise; the last one that means a tensor counts
     """
 
     bits: int = 8
     palette_size: int | None = None
     group_rows: int | None = None
     crush: int | None = 4
+    overrides: tuple[Override, ...] = ()
 
     def __post_init__(self) -> None:
         if self.bits not in (*range(1, 9), HALF_BITS, FLOAT_BITS):
@@ -50,6 +53,8 @@ class Settings:
                 "to 6 (thorough).",
                 slug="bad-crush-level",
             )
+        for override in self.overrides:
+            self._overridden(override)
 
     @property
     def makes_palettes(self) -> bool:
@@ -61,6 +66,24 @@ class Settings:
         """Values in a palette."""
         return self.palette_size or 1 << self.bits
 
+    def for_tensor(self, name: str, *, is_weight: bool) -> Settings:
+        """What is asked for one tensor: these settings, or what an override makes of them."""
+        override = chosen_override(self.overrides, name, is_weight=is_weight)
+        return self if override is None else self._overridden(override)
+
     def to_json(self) -> str:
         """JSON text with sorted keys, for the lens's provenance."""
-        return json.dumps(asdict(self), sort_keys=True)
+        values = asdict(self)
+        if not self.overrides:
+            del values["overrides"]
+        return json.dumps(values, sort_keys=True)
+
+    def _overridden(self, override: Override) -> Settings:
+        says_width = override.bits is not None or override.palette_size is not None
+        return replace(
+            self,
+            bits=self.bits if override.bits is None else override.bits,
+            palette_size=override.palette_size if says_width else self.palette_size,
+            group_rows=override.group_rows or self.group_rows,
+            overrides=(),
+        )
