@@ -14,7 +14,7 @@ help:  ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real photos
-	$(BIN)/pocketlens demo --out demo-out
+	$(BIN)/pocketlens demo --model training/models/tiny-imagenet-200.onnx --out demo-out
 
 test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp  ## set up everything, then run all tests
 	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure
@@ -28,6 +28,7 @@ check: $(VENV)/lint.stamp $(VENV)/demo.stamp  ## lint, types, layers, formats, d
 	$(BIN)/python tools/check_includes.py core/src
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'core/*.h' 'core/*.cc')
 	$(BIN)/python tools/paste.py --check
+	$(BIN)/python tools/draw_picture.py --check
 
 format: $(VENV)/lint.stamp  ## put every file into the house's format
 	$(BIN)/ruff check --fix .
@@ -36,6 +37,7 @@ format: $(VENV)/lint.stamp  ## put every file into the house's format
 
 docs: $(VENV)/demo.stamp  ## paste generated parts into the docs
 	$(BIN)/python tools/paste.py
+	$(BIN)/python tools/draw_picture.py
 
 bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/palettes.py
