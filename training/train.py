@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,14 @@ LABEL_SMOOTHING = 0.1
 WARMUP = 0.04
 """Share of the run in which the learning rate rises to its peak."""
 
-AVERAGED_EPOCHS = 1.5
+AVERAGED_EPOCHS = 0.5
 """Number of epochs that the averaged weights look back over."""
 
-SIZE_STEPS = ((0.0, 0.5), (0.1, 0.75), (0.6, 1.0))
+SIZE_STEPS = ((0.0, 0.5), (0.1, 0.75), (0.88, 1.0))
 """From which share of the run on images are trained at which share of the final size."""
+
+CHECKPOINT_SECONDS = 180
+"""Time between two checkpoints within an epoch."""
 
 QUICK_VAL_IMAGES = 2000
 """Number of validation images looked at after each epoch; all are at the end."""
@@ -188,19 +192,29 @@ def train_step(state: State, batch: Tensor, labels: Tensor, half: bool) -> float
 
 
 def train_epoch(
-    state: State, data: DataSet, options: argparse.Namespace, clock: Clock, epoch: int
+    state: State,
+    data: DataSet,
+    options: argparse.Namespace,
+    clock: Clock,
+    save: Callable[[], None],
 ) -> float:
-    """Train until the end of the epoch or of the run; returns the mean loss."""
+    """Train to the end of the epoch or of the run, from wherever a checkpoint left off.
+
+    Returns the mean loss; ``save`` is called every few minutes.
+    """
     losses: list[float] = []
     per_epoch = len(data.train.labels) // options.batch
+    epoch, done = divmod(state.step, per_epoch)
+    batches = epoch_batches(len(data.train.labels), options.batch, options.seed, epoch)
+    saved = time.monotonic()
     state.network.train()
-    random = np.random.default_rng((options.seed, epoch, 1))
-    for rows in epoch_batches(len(data.train.labels), options.batch, options.seed, epoch):
+    for rows in itertools.islice(batches, done, None):
         progress = clock.progress(state.step)
         if progress >= 1:
             break
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(progress, options.lr)
+        random = np.random.default_rng((options.seed, state.step, 1))
         batch = augment(data.train.images[rows], image_size(progress, options.size), random)
         labels = torch.from_numpy(data.train.labels[rows])
         losses.append(train_step(state, batch, labels, not options.float32))
@@ -208,6 +222,9 @@ def train_epoch(
         state.images_seen += len(rows)
         horizon = AVERAGED_EPOCHS * per_epoch
         update_average(state.average, state.network, state.step, horizon)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            save()
+            saved = time.monotonic()
     return float(np.mean(losses)) if losses else math.nan
 
 
@@ -228,7 +245,7 @@ def begin(options: argparse.Namespace, classes: list[str]) -> State:
 
 
 def run(options: argparse.Namespace, data: DataSet) -> None:
-    """Train to the end, writing ``checkpoint.pt`` after each epoch and ``result.json``."""
+    """Train to the end, writing ``checkpoint.pt`` every few minutes and ``result.json``."""
     per_epoch = len(data.train.labels) // options.batch
     if per_epoch == 0:
         raise DataError(f"{len(data.train.labels)} training images do not fill one batch")
@@ -238,15 +255,19 @@ def run(options: argparse.Namespace, data: DataSet) -> None:
     clock = Clock(steps, options.minutes, state.seconds)
     stride = max(1, len(data.val.labels) // QUICK_VAL_IMAGES)
     quick = Split(data.val.images[::stride], data.val.labels[::stride])
+
+    def save() -> None:
+        state.seconds = clock.seconds()
+        save_checkpoint(options.out / CHECKPOINT, state, settings, data.classes)
+
     while (progress := clock.progress(state.step)) < 1:
-        epoch, seen, before = len(state.history), state.images_seen, clock.seconds()
-        loss = train_epoch(state, data, options, clock, epoch)
+        epoch, seen, before = state.step // per_epoch, state.images_seen, clock.seconds()
+        loss = train_epoch(state, data, options, clock, save)
         rate = (state.images_seen - seen) / max(1e-9, clock.seconds() - before)
         top1, top5 = evaluate(state.average, quick, options.size, not options.float32)
-        state.seconds = clock.seconds()
         row = {"loss": loss, "val_top1": top1, "val_top5": top5, "images_per_second": rate}
-        state.history.append({"epoch": epoch + 1, "seconds": state.seconds, **row})
-        save_checkpoint(options.out / CHECKPOINT, state, settings, data.classes)
+        state.history.append({"epoch": epoch + 1, "seconds": clock.seconds(), **row})
+        save()
         report(state, clock, image_size(progress, options.size))
     finish(state, options, data)
 
