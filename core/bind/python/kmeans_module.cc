@@ -6,10 +6,14 @@
 #include <nanobind/stl/tuple.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <optional>
 #include <tuple>
 
 #include "palette/assign.h"
+#include "palette/feedback.h"
+#include "palette/rate_distortion.h"
 
 namespace nb = nanobind;
 namespace palette = pocketlens::palette;
@@ -19,6 +23,10 @@ namespace {
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Codes = nb::ndarray<const uint16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bins = nb::ndarray<const int64_t, nb::shape<65536>, nb::c_contig, nb::device::cpu>;
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Table = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Matrices = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Indices = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Result = nb::ndarray<nb::numpy, T, nb::ndim<1>, nb::c_contig>;
 
@@ -82,6 +90,81 @@ std::tuple<Result<uint8_t>, double, double> assign(const Floats& weights, const 
   return {indices, sums.error, sums.energy};
 }
 
+// Prefix sums each: see rate_distortion.h.
+Result<uint32_t> cut_by_rate(const Doubles& weights, const Doubles& importance,
+                             const Doubles& moment, const Doubles& square, double lagrangian,
+                             double price) {
+  const size_t places = weights.size();
+  if (places < 2 || importance.size() != places || moment.size() != places ||
+      square.size() != places) {
+    throw nb::value_error("prefix sums are of one length, at least 2");
+  }
+  std::unique_ptr<uint32_t[]> cuts(new uint32_t[places]);
+  size_t runs;
+  {
+    nb::gil_scoped_release release;
+    runs = palette::cut_by_rate(
+        {weights.data(), importance.data(), moment.data(), square.data(), places - 1}, lagrangian,
+        price, cuts.get());
+  }
+  if (runs == 0) throw std::bad_alloc();
+  Result<uint32_t> result = zeros<uint32_t>(runs + 1);
+  std::copy(cuts.get(), cuts.get() + runs + 1, result.data());
+  return result;
+}
+
+palette::Rows rows_of(const Table& weights, const Doubles& worth, const Matrices& matrices) {
+  const size_t outputs = weights.shape(0), columns = weights.shape(1), groups = matrices.shape(0);
+  if (outputs < 1 || columns < 1 || groups < 1 || outputs % groups != 0 ||
+      worth.size() != outputs || matrices.shape(1) != columns || matrices.shape(2) != columns) {
+    throw nb::value_error("weights, worth and matrices do not fit together");
+  }
+  return {weights.data(), worth.data(), outputs, columns, groups};
+}
+
+std::tuple<Result<uint8_t>, Result<float>, double, double> code_rows(
+    const Table& weights, const Doubles& worth, const Matrices& factors, const Floats& values,
+    const Floats& bits, double lagrangian) {
+  const palette::Rows rows = rows_of(weights, worth, factors);
+  if (values.size() < 1 || values.size() > palette::kLargestPalette ||
+      bits.size() != values.size()) {
+    throw nb::value_error("a palette has 1 to 256 values, and as many bits");
+  }
+  Result<uint8_t> indices = zeros<uint8_t>(rows.outputs * rows.columns);
+  Result<float> targets = zeros<float>(rows.outputs * rows.columns);
+  palette::Tally tally;
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = palette::code_rows(rows, factors.data(), {values.data(), bits.data(), values.size()},
+                              lagrangian, indices.data(), targets.data(), &tally);
+  }
+  if (!done) throw std::bad_alloc();
+  return {indices, targets, tally.distortion, tally.bits};
+}
+
+std::tuple<Result<double>, Result<double>> normal_equations(const Table& weights,
+                                                            const Doubles& worth,
+                                                            const Matrices& covariances,
+                                                            const Indices& indices, size_t size) {
+  const palette::Rows rows = rows_of(weights, worth, covariances);
+  const size_t count = rows.outputs * rows.columns;
+  if (size < 1 || size > palette::kLargestPalette || indices.size() != count ||
+      *std::max_element(indices.data(), indices.data() + count) >= size) {
+    throw nb::value_error("indices do not fit the weights or the palette");
+  }
+  Result<double> matrix = zeros<double>(size * size);
+  Result<double> vector = zeros<double>(size);
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = palette::add_normal_equations(rows, covariances.data(), indices.data(), size,
+                                         matrix.data(), vector.data());
+  }
+  if (!done) throw std::bad_alloc();
+  return {matrix, vector};
+}
+
 }  // namespace
 
 NB_MODULE(_kmeans, m) {
@@ -90,4 +173,13 @@ NB_MODULE(_kmeans, m) {
   m.def("choose", &choose, nb::arg("bins").noconvert(), nb::arg("size"));
   m.def("assign", &assign, nb::arg("weights").noconvert(), nb::arg("palette").noconvert(),
         nb::arg("importance").noconvert().none() = nb::none());
+  m.def("cut_by_rate", &cut_by_rate, nb::arg("weights").noconvert(),
+        nb::arg("importance").noconvert(), nb::arg("moment").noconvert(),
+        nb::arg("square").noconvert(), nb::arg("lagrangian"), nb::arg("price"));
+  m.def("code_rows", &code_rows, nb::arg("weights").noconvert(), nb::arg("worth").noconvert(),
+        nb::arg("factors").noconvert(), nb::arg("values").noconvert(), nb::arg("bits").noconvert(),
+        nb::arg("lagrangian"));
+  m.def("normal_equations", &normal_equations, nb::arg("weights").noconvert(),
+        nb::arg("worth").noconvert(), nb::arg("covariances").noconvert(),
+        nb::arg("indices").noconvert(), nb::arg("size"));
 }

@@ -1,4 +1,6 @@
-"""The palette functions of core/src/palette; all release the GIL. See assign.h."""
+"""The palette functions of core/src/palette; all release the GIL. See assign.h,
+rate_distortion.h, feedback.h.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,3 +20,32 @@ def assign(
     importance: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.uint8], float, float]:
     """Indices (n,) of the nearest palette values; squared error; sum of squares of the weights."""
+
+def cut_by_rate(
+    weights: NDArray[np.float64],
+    importance: NDArray[np.float64],
+    moment: NDArray[np.float64],
+    square: NDArray[np.float64],
+    lagrangian: float,
+    price: float,
+) -> NDArray[np.uint32]:
+    """Cuts (runs + 1,) of the cheapest runs of bins, from prefix sums (bins + 1,)."""
+
+def code_rows(
+    weights: NDArray[np.float32],
+    worth: NDArray[np.float64],
+    factors: NDArray[np.float32],
+    values: NDArray[np.float32],
+    bits: NDArray[np.float32],
+    lagrangian: float,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float, float]:
+    """Indices (outputs x columns,), the weights when they were chosen; distortion; bits."""
+
+def normal_equations(
+    weights: NDArray[np.float32],
+    worth: NDArray[np.float64],
+    covariances: NDArray[np.float32],
+    indices: NDArray[np.uint8],
+    size: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Matrix (size x size,) and vector (size,) of the palette's least squares."""
