@@ -12,7 +12,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-from pocketlens.bundled import BUNDLED_LENS
+from pocketlens._bundled import BUNDLED_LENS
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.report.pages import png_uri

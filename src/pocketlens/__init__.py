@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from pocketlens._version import __version__
 
 if TYPE_CHECKING:
-    from pocketlens._door import bundled, compress, evaluate
+    from pocketlens._bundled import bundled
+    from pocketlens._door import compress, evaluate
     from pocketlens.base.errors import (
         DataError,
         EngineError,
@@ -38,7 +39,7 @@ _PLACES = {
     "Answer": "pocketlens.classify.lens",
     "Lens": "pocketlens.classify.lens",
     "open": "pocketlens.classify.lens:open_lens",
-    "bundled": "pocketlens._door",
+    "bundled": "pocketlens._bundled",
     "compress": "pocketlens._door",
     "evaluate": "pocketlens._door",
     "DataError": "pocketlens.base.errors",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.bundled import BUNDLED_LENS
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress as _compress
@@ -83,11 +82,6 @@ def evaluate(
     with open_lens(lens) as opened:
         dataset = open_dataset(Path(data), opened.labels)
         return evaluate_lens(opened, dataset, against=against, crops=crops, progress=progress)
-
-
-def bundled() -> Path:
-    """The lens file that comes with the package: 200 kinds of things, from Tiny ImageNet."""
-    return BUNDLED_LENS
 
 
 def _labels(

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pocketlens._bundled import BUNDLED_LENS
 from pocketlens.base.errors import MissingExtraError, UsageError
 from pocketlens.base.files import cannot_write, write_text
 from pocketlens.base.progress import Progress
-from pocketlens.bundled import BUNDLED_LENS
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
