@@ -16,6 +16,8 @@ docs/errors/ that explains it, and is shown in brackets: `... Compress it again.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PocketlensError(Exception):
     """A sentence for the user, and a slug that names its explanation in docs/errors/."""
@@ -24,6 +26,16 @@ class PocketlensError(Exception):
         super().__init__(f"{sentence} [{slug}]")
         self.sentence = sentence
         self.slug = slug
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross to other processes with all they say."""
+        return _rebuilt, (type(self), self.sentence, self.slug)
+
+
+def _rebuilt(kind: type[PocketlensError], sentence: str, slug: str) -> PocketlensError:
+    error = kind.__new__(kind)
+    PocketlensError.__init__(error, sentence, slug=slug)
+    return error
 
 
 class UsageError(PocketlensError):

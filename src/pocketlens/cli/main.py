@@ -20,6 +20,7 @@ COMMANDS = {
     "classify": "Name what is on photos.",
     "eval": "Measure a lens's missing rates on labelled photos.",
     "inspect": "Show what is in a lens, tensor by tensor.",
+    "sweep": "Measure a model at many sizes in one table.",
     "demo": "Classify real photos with the bundled lens and write a page about it.",
 }
 """Name and one line; each lives in cli/<name>_command.py as `command`. Loaded when it is asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pocketlens.base.errors import UsageError
 from pocketlens.compression.overrides import Override, chosen_override
@@ -71,12 +72,15 @@ class Settings:
         override = chosen_override(self.overrides, name, is_weight=is_weight)
         return self if override is None else self._overridden(override)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by name, as JSON reads them back; overrides only where there are any."""
+        values = asdict(self)
+        overrides = list(values.pop("overrides"))
+        return {**values, "overrides": overrides} if overrides else values
+
     def to_json(self) -> str:
         """JSON text with sorted keys, for the lens's provenance."""
-        values = asdict(self)
-        if not self.overrides:
-            del values["overrides"]
-        return json.dumps(values, sort_keys=True)
+        return json.dumps(self.to_dict(), sort_keys=True)
 
     def _overridden(self, override: Override) -> Settings:
         says_width = override.bits is not None or override.palette_size is not None

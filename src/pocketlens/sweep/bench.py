@@ -1,0 +1,173 @@
+"""One point of a sweep, from the original's weights to its answers on every photo."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pocketlens._version import __version__
+from pocketlens.base.errors import ModelError
+from pocketlens.classify.lens import Lens, open_lens, softmax
+from pocketlens.compression.story import pack
+from pocketlens.evaluation.accuracy import ScoresOf, measure
+from pocketlens.evaluation.dataset import Dataset
+from pocketlens.images.recipe import Recipe
+from pocketlens.importers.imported import Imported
+from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.labels.labels import Label
+from pocketlens.lensfile.contents import LensContents, TensorRecord
+from pocketlens.lensfile.image import build_image
+from pocketlens.lensfile.rows import to_rows
+from pocketlens.lensfile.writer import write_lens
+from pocketlens.planes.decode import decode_plane
+from pocketlens.planes.encode import encode_plane
+from pocketlens.sweep.ledger import Entry
+from pocketlens.sweep.points import Point
+from pocketlens.sweep.views import Views
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all points of a sweep share; goes to other processes whole.
+
+    model           the original's file, and its SHA-256
+    recipe, labels  as every lens gets them
+    views           of the photos, in the order of `classes`
+    dataset         name for people, and its fingerprint
+    classes         class number of each photo
+    engine          what measures: "core avx512"
+    order_sha256    of the photos' names in their order: answers are paired by it
+    folder          where the lenses go
+    """
+
+    model: Path
+    model_sha256: str
+    recipe: Recipe
+    labels: tuple[Label, ...]
+    views: Views
+    dataset: str
+    dataset_sha256: str
+    classes: tuple[int, ...]
+    engine: str
+    order_sha256: str
+    folder: Path
+
+    def key(self, point: Point) -> str:
+        """SHA-256 of everything that a point's answers and bytes depend on, hex."""
+        parts = (
+            self.model_sha256,
+            self.dataset_sha256,
+            self.order_sha256,
+            repr(self.recipe),
+            repr(self.labels),
+            self.engine,
+            __version__,
+            point.settings.to_json(),
+        )
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(f"{len(part)} {part}\n".encode())
+        return digest.hexdigest()
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether the lens of an entry is still in the folder, unchanged."""
+        path = self.folder / entry.lens
+        return path.is_file() and sha256_of(path) == entry.lens_sha256
+
+    def read(self) -> Imported:
+        """The original, which must not have changed. Raises ModelError, FileError."""
+        imported = read_onnx(self.model)
+        if imported.source_sha256 != self.model_sha256:
+            raise ModelError(
+                f"'{self.model}' has changed since the sweep began. Run the sweep again.",
+                slug="model-changed",
+            )
+        return imported
+
+    def measure(self, imported: Imported, point: Point, *, photo_done: Callable[[], None]) -> Entry:
+        """Compress, write the lens, run it on every view.
+
+        photo_done  called after each photo
+        """
+        contents = pack(imported, settings=point.settings, recipe=self.recipe, labels=self.labels)
+        path = self.folder / point.lens
+        write_lens(path, contents)
+        with open_lens(path, threads=1) as lens:
+            memory = lens.memory()
+            answers = measure(
+                self._photos(),
+                _counted(scores_of_views(lens), photo_done),
+                class_count=len(self.labels),
+            )
+        return Entry(
+            key=self.key(point),
+            name=point.name,
+            settings=point.settings.to_dict(),
+            model=self.model.name,
+            model_sha256=self.model_sha256,
+            lens=point.lens,
+            lens_sha256=sha256_of(path),
+            file_bytes=path.stat().st_size,
+            uncrushed_bytes=uncrushed_bytes(contents),
+            memory=memory,
+            engine=self.engine,
+            version=__version__,
+            measurement=answers,
+        )
+
+    def _photos(self) -> Dataset:
+        return Dataset(
+            name=self.dataset,
+            rule="",
+            sha256=self.dataset_sha256,
+            classes=self.classes,
+            photo_of=self.views.opened(),
+            name_of=lambda number: f"photo {number}",
+        )
+
+
+def scores_of_views(lens: Lens) -> ScoresOf:
+    """Probabilities for a view that is decoded and cropped, as Lens.confidences gives them."""
+
+    def scores_of(view: Image) -> list[float]:
+        (row,) = lens.run(lens.input_of(view), batch=1)
+        return list(row) if lens.gives_probabilities else softmax(row)
+
+    return scores_of
+
+
+def uncrushed_bytes(contents: LensContents) -> int:
+    """Bytes of the same lens had its planes not gone through the PNG optimiser."""
+    tensors = tuple(map(_uncrushed, contents.tensors))
+    return len(build_image(to_rows(replace(contents, tensors=tensors))))
+
+
+def _uncrushed(record: TensorRecord) -> TensorRecord:
+    if record.plane is None:
+        return record
+    count = math.prod(record.shape)
+    indices = decode_plane(record.plane, count).reshape(record.shape)
+    plane = encode_plane(indices, index_bits=record.plane.index_bits, crush=None)
+    return replace(record, plane=plane)
+
+
+def _counted(scores_of: ScoresOf, photo_done: Callable[[], None]) -> ScoresOf:
+    def counting(photo: Image) -> Sequence[float]:
+        scores = scores_of(photo)
+        photo_done()
+        return scores
+
+    return counting
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
