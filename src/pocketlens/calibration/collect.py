@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from pocketlens.base.errors import DataError, UsageError
 from pocketlens.base.progress import Progress, silent
-from pocketlens.calibration.columns import column_shape, samples_of
+from pocketlens.calibration.columns import column_shape, samples_of, weight_users
 from pocketlens.calibration.moments import Moments, block_width
 from pocketlens.calibration.running import again_and_again, open_float
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.engine.core import CoreEngine
 from pocketlens.graph.graph import Graph, Network, Node
-from pocketlens.graph.shapes import weight_names
 
 Array = NDArray[np.float32]
 
@@ -86,12 +85,8 @@ def collect_each(
 
 
 def _layers(graph: Graph) -> list[_Layer]:
-    weights = weight_names(graph)
-    users: dict[str, list[Node]] = {}
-    for node in graph.nodes:
-        if node.op in ("conv2d", "linear") and node.inputs[1] in weights:
-            users.setdefault(node.inputs[1], []).append(node)
-    return [_Layer(name, tuple(nodes), _bytes(graph, nodes)) for name, nodes in users.items()]
+    users = weight_users(graph)
+    return [_Layer(name, nodes, _bytes(graph, nodes)) for name, nodes in users.items()]
 
 
 def _bytes(graph: Graph, nodes: Sequence[Node]) -> int:

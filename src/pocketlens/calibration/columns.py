@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.graph.graph import Graph, Node, Shape
+from pocketlens.graph.shapes import weight_names
 
 Array = NDArray[np.float32]
 Four = tuple[int, int, int, int]
@@ -17,6 +18,16 @@ POSITIONS = 800
 """Output positions of one photo that are looked at, at most; neighbours tell little news."""
 
 _GOLDEN = 0.6180339887498949
+
+
+def weight_users(graph: Graph) -> dict[str, tuple[Node, ...]]:
+    """Weight tensors of conv2d and linear nodes, in the graph's order, and the nodes of each."""
+    weights = weight_names(graph)
+    users: dict[str, tuple[Node, ...]] = {}
+    for node in graph.nodes:
+        if node.op in ("conv2d", "linear") and node.inputs[1] in weights:
+            users[node.inputs[1]] = (*users.get(node.inputs[1], ()), node)
+    return users
 
 
 def column_shape(graph: Graph, node: Node) -> tuple[int, int]:
