@@ -11,7 +11,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src core -type f \
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real photos
 	$(BIN)/pocketlens demo --model training/models/tiny-imagenet-200.onnx --out demo-out
@@ -43,6 +43,9 @@ bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/palettes.py
 	$(BIN)/python benchmarks/planes.py
 	$(BIN)/python benchmarks/latency.py
+
+bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (needs POCKETLENS_DATA)
+	$(BIN)/python benchmarks/compression.py
 
 wheel: $(VENV)/pip.stamp  ## build the wheel into dist/
 	$(BIN)/pip wheel -q --no-deps -w dist .
@@ -77,4 +80,4 @@ $(CORE_BUILD)/tests.stamp: $(VENV)/test.stamp $(SOURCES)
 	$(BIN)/cmake --build $(CORE_BUILD) -j $(JOBS)
 	@touch $@
 
-.PHONY: help demo test check format docs bench wheel clean
+.PHONY: help demo test check format docs bench bench-compression wheel clean

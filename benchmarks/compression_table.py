@@ -1,0 +1,75 @@
+"""The ledger of `compression.py`, one JSON line a row, and the table made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+LEDGER = Path(__file__).parent / "results" / "compression.jsonl"
+COLUMNS = ("peer", "point", "bytes", "% of float", "KL", "top-1 %", "lost/won", "agree %", "CPU s")
+
+
+class Ledger:
+    """Finished rows: those of earlier runs, and new ones as they come."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    self.rows.append(json.loads(line))
+                except json.JSONDecodeError:
+                    continue  # the line that a kill cut short: its row is measured again
+
+    def holds(self, key: list[str]) -> bool:
+        """Whether a row was measured; one that only says why it could not be is tried again."""
+        return any(row["key"] == key and "kl" in row for row in self.rows)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a row, on disk at once."""
+        self.rows.append(row)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        whole = not self.path.is_file() or self.path.read_bytes()[-1:] in (b"\n", b"")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(("" if whole else "\n") + json.dumps(row) + "\n")
+
+
+def table_of(rows: list[dict[str, Any]], models: list[str], part: str) -> Table:
+    """The newest row of every point, a section for each model."""
+    table = Table(box=None, pad_edge=False)
+    for column in COLUMNS:
+        left = column in ("peer", "point")
+        table.add_column(column, justify="left" if left else "right", no_wrap=not left)
+    for model in models:
+        newest = {
+            (row["peer"], json.dumps(row["point"])): row
+            for row in rows
+            if row["model"] == model and row["part"] == part
+        }
+        table.add_row(f"[bold]{model}[/]")
+        whole = newest.get(("float", "{}"), {}).get("bytes")
+        for row in newest.values():
+            table.add_row(*_cells(row, whole))
+    return table
+
+
+def _cells(row: dict[str, Any], whole_bytes: int | None) -> list[str]:
+    point = ", ".join(f"{k} {v}" for k, v in row["point"].items())
+    if "kl" not in row:
+        return [row["peer"], f"{point}: {row.get('note', 'no result')}"]
+    seconds = row.get("seconds")
+    return [
+        row["peer"],
+        point,
+        f"{row['bytes']:,}",
+        f"{100 * row['bytes'] / whole_bytes:.1f}" if whole_bytes else "",
+        f"{row['kl']:.4f}",
+        f"{100 * row['top1_right'] / row['n']:.2f}",
+        f"{row['lost']}/{row['won']}",
+        f"{100 * row['agree'] / row['n']:.1f}",
+        "" if seconds is None else f"{seconds:.1f}",
+    ]
