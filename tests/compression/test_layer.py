@@ -1,0 +1,196 @@
+"""A coded layer: what it promises of its palette, its bits, its loss; and odd layers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pocketlens.base.errors import UsageError
+from pocketlens.calibration.statistics import LayerStatistics
+from pocketlens.compression.layer import CodedLayer, CodingSettings, code_layer, guess_statistics
+from pocketlens.palettes.palette import fit_palette
+from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.plane import index_bits_for
+
+Weights = NDArray[np.float32]
+
+
+def seen(groups: int, outputs: int, columns: int, *, seed: int = 0) -> LayerStatistics:
+    """Statistics of correlated inputs that are not centred on 0."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(groups, 600, columns)) @ rng.normal(size=(columns, columns)) + 0.5
+    mean = inputs.mean(axis=1)
+    centred = inputs - mean[:, None]
+    covariance = np.matmul(centred.transpose(0, 2, 1), centred) / 600
+    return LayerStatistics(mean, covariance, rng.uniform(0.5, 2, outputs), 60, 600)
+
+
+def laplace(*shape: int) -> Weights:
+    return np.random.default_rng(1).laplace(0, 0.1, shape).astype(np.float32)
+
+
+def restored(coded: CodedLayer) -> Weights:
+    return coded.palette.astype(np.float32)[coded.indices]
+
+
+def output_error(weights: Weights, coded: Weights, statistics: LayerStatistics) -> float:
+    e = (weights - coded).reshape(len(weights), -1).astype(np.float64)
+    covariance = np.repeat(statistics.covariance, len(e) // statistics.groups, axis=0)
+    through = np.einsum("oc,ocd,od->o", e, covariance, e)
+    return float((statistics.sensitivity * through).sum()) / 2
+
+
+def check(coded: CodedLayer, weights: Weights) -> None:
+    assert coded.indices.shape == weights.shape
+    assert coded.indices.dtype == np.uint8
+    assert coded.palette.dtype == np.float16
+    assert (np.diff(coded.palette.astype(np.float64)) > 0).all()
+    assert np.unique(coded.indices).tolist() == list(range(len(coded.palette)))
+    assert coded.bias_shift.shape == (len(weights),)
+    assert np.isfinite(coded.bias_shift).all()
+    plane = encode_plane(coded.indices, index_bits=index_bits_for(len(coded.palette)))
+    bits = 8 * sum(len(band.png) for band in plane.bands) + 16 * len(coded.palette)
+    assert coded.bits == bits
+
+
+@pytest.mark.parametrize(
+    ("groups", "shape"), [(1, (24, 60)), (1, (12, 4, 3, 3)), (16, (16, 1, 3, 3)), (2, (8, 5, 1, 1))]
+)
+def test_a_layer_is_coded(groups: int, shape: tuple[int, ...]) -> None:
+    weights = laplace(*shape)
+    statistics = seen(groups, shape[0], weights[0].size)
+    coded = code_layer(weights, statistics, lagrangian=1e-5)
+    check(coded, weights)
+    measured = output_error(weights, restored(coded), statistics)
+    # The loss is counted with damping and shrunk sensitivities.
+    assert coded.distortion == pytest.approx(measured, rel=0.5)
+
+
+def test_dearer_bits_are_fewer_bits() -> None:
+    weights, statistics = laplace(40, 80), seen(1, 40, 80)
+    layers = [code_layer(weights, statistics, lagrangian=lam) for lam in (1e-4, 1e-3, 1e-2, 1e-1)]
+    bits = [layer.bits for layer in layers]
+    losses = [layer.distortion for layer in layers]
+    assert bits == sorted(bits, reverse=True)
+    assert losses == sorted(losses)
+    assert {index_bits_for(len(layer.palette)) for layer in layers} >= {8, 4}
+
+
+def test_it_beats_plain_palettes_at_the_same_size() -> None:
+    weights, statistics = laplace(64, 100), seen(1, 64, 100)
+    plain = fit_palette(weights, 16)
+    plane = encode_plane(plain.indices, index_bits=4)
+    plain_bits = 8 * sum(len(band.png) for band in plane.bands) + 16 * 16
+    plain_error = output_error(weights, plain.values.astype(np.float32)[plain.indices], statistics)
+    lagrangian = 1e-3
+    while (coded := code_layer(weights, statistics, lagrangian=lagrangian)).bits > plain_bits:
+        lagrangian *= 1.5
+    assert output_error(weights, restored(coded), statistics) < 0.5 * plain_error
+
+
+def test_the_bias_takes_up_the_mean_error() -> None:
+    weights = laplace(10, 30)
+    statistics = seen(1, 10, 30)
+    coded = code_layer(weights, statistics, lagrangian=1e-4)
+    error = (restored(coded).astype(np.float64) - weights) @ statistics.mean[0]
+    assert np.abs(error).max() > 1e-4
+    np.testing.assert_allclose(coded.bias_shift, -error, rtol=1e-4, atol=1e-6)
+
+
+def test_stretching_makes_outputs_follow() -> None:
+    weights, statistics = laplace(40, 50), seen(1, 40, 50)
+
+    def slope(unbias: float) -> float:
+        settings = CodingSettings(unbias=unbias)
+        coded = code_layer(weights, statistics, lagrangian=0.05, settings=settings)
+        through = weights.astype(np.float64) @ statistics.covariance[0]
+        return float((through * restored(coded)).sum() / (through * weights).sum())
+
+    assert slope(0.0) < 0.99
+    assert slope(0.0) < slope(0.5) < slope(1.0) < 1.02
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        np.zeros((4, 6)),
+        np.full((4, 6), 0.3),
+        np.array([[0.7]]),
+        np.eye(4)[:, :, None, None],
+        np.full((2, 3), 65504.0),
+        np.array([[1e-8, -1e-8]]),
+    ],
+)
+def test_odd_weights(weights: Weights) -> None:
+    weights = weights.astype(np.float32)
+    coded = code_layer(weights, seen(1, len(weights), weights[0].size), lagrangian=1e-9)
+    check(coded, weights)
+    np.testing.assert_allclose(restored(coded), weights, rtol=2e-3, atol=1e-6)
+
+
+def test_dead_channels_take_part_for_next_to_nothing() -> None:
+    weights, statistics = laplace(20, 40), seen(1, 20, 40)
+    covariance = statistics.covariance.copy()
+    covariance[:, 20:] = covariance[:, :, 20:] = 0
+    dead = dataclasses.replace(statistics, covariance=covariance)
+    coded = code_layer(weights, dead, lagrangian=1e-4)
+    check(coded, weights)
+    alive, rest = coded.indices[:, :20], coded.indices[:, 20:]
+    assert len(np.unique(rest)) < len(np.unique(alive))
+
+
+@pytest.mark.parametrize("photos", [1, 400])
+def test_nothing_known_at_all(photos: int) -> None:
+    nothing = LayerStatistics(np.zeros((1, 9)), np.zeros((1, 9, 9)), np.zeros(6), photos, photos)
+    weights = laplace(6, 1, 3, 3)
+    check(code_layer(weights, nothing, lagrangian=1e-6), weights)
+
+
+def test_without_photos() -> None:
+    weights = laplace(32, 64)
+    guessed = guess_statistics(weights)
+    coded = code_layer(weights, guessed, lagrangian=1e-5)
+    check(coded, weights)
+    assert not coded.bias_shift.any()
+    error = float(((restored(coded) - weights) ** 2).sum() / (weights**2).sum())
+    assert error < 0.02
+    larger = code_layer(weights * 8, guess_statistics(weights * 8), lagrangian=1e-5)
+    assert larger.bits == pytest.approx(coded.bits, rel=0.02)  # scale says nothing
+
+
+def test_without_photos_in_groups() -> None:
+    weights = laplace(16, 1, 3, 3)
+    check(code_layer(weights, guess_statistics(weights, groups=16), lagrangian=1e-4), weights)
+    zeros = np.zeros((3, 2), np.float32)
+    check(code_layer(zeros, guess_statistics(zeros), lagrangian=1e-4), zeros)
+
+
+def test_the_same_again() -> None:
+    weights, statistics = laplace(30, 45), seen(1, 30, 45)
+    first = code_layer(weights, statistics, lagrangian=1e-5)
+    second = code_layer(weights.copy(), statistics, lagrangian=1e-5)
+    assert first.indices.tobytes() == second.indices.tobytes()
+    assert first.palette.tobytes() == second.palette.tobytes()
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    weights, statistics = laplace(4, 6), seen(1, 4, 6)
+    broken = statistics.sensitivity.copy()
+    broken[0] = np.inf
+    lost = np.full((1, 6), np.nan)
+    cases = [
+        (weights[:3], statistics, 1.0, "bad-statistics"),
+        (weights[:, :5], statistics, 1.0, "bad-statistics"),
+        (weights, dataclasses.replace(statistics, sensitivity=broken), 1.0, "bad-statistics"),
+        (weights, dataclasses.replace(statistics, mean=lost), 1.0, "bad-statistics"),
+        (weights, statistics, -1.0, "bad-lagrangian"),
+        (weights * np.float32(np.nan), statistics, 1.0, "bad-weights"),
+        (np.float32(3) * np.ones((), np.float32), statistics, 1.0, "bad-weights"),
+    ]
+    for odd, given, lagrangian, slug in cases:
+        with pytest.raises(UsageError) as refusal:
+            code_layer(np.asarray(odd), given, lagrangian=lagrangian)
+        assert refusal.value.slug == slug
