@@ -182,3 +182,14 @@ def test_inspect_shows_tensors_memory_and_planes(run: Run, lens: Path) -> None:
     with Image.open(pictures[0]) as picture:
         assert picture.format == "PNG"
         assert picture.size[0] > 0
+
+
+@pytest.mark.parametrize("key", ["bytes", "error"])
+def test_inspect_sorts_and_tells_shares(run: Run, lens: Path, key: str) -> None:
+    plain = json.loads(run("inspect", lens, "--json").stdout)["tensors"]
+    rows = json.loads(run("inspect", lens, "--json", "--sort", key).stdout)["tensors"]
+    assert [row[key] for row in rows] == sorted((row[key] for row in plain), reverse=True)
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert all(
+        row["bits_per_weight"] == pytest.approx(8 * row["bytes"] / row["values"]) for row in rows
+    )

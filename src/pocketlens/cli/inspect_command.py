@@ -25,12 +25,15 @@ from pocketlens.lensfile.reader import read_lens
 @click.argument("lens", type=click.Path(path_type=Path))
 @click.option("--planes", type=click.Path(path_type=Path, file_okay=False),
               help="Write the planes into this folder as PNG pictures.")  # fmt: skip
+@click.option("--sort", type=click.Choice(["bytes", "error"]),
+              help="Largest first.  [default: in the order of the network]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(lens: Path, planes: Path | None, as_json: bool) -> None:
+def command(lens: Path, planes: Path | None, sort: str | None, as_json: bool) -> None:
     """Show what is in LENS: its tensors and their fates, recipe, receipts, memory.
 
     \b
     pocketlens inspect model.lens
+    pocketlens inspect model.lens --sort error
     pocketlens inspect model.lens --planes pictures/
     pocketlens inspect model.lens --json
     """
@@ -41,12 +44,14 @@ def command(lens: Path, planes: Path | None, as_json: bool) -> None:
         written = write_planes(contents, planes)
         click.echo(f"{written} pictures written into '{planes}'.", err=True)
     if as_json:
-        print_json(summary(contents, file_bytes=lens.stat().st_size, memory=memory))
+        print_json(summary(contents, file_bytes=lens.stat().st_size, memory=memory, sort=sort))
         return
-    _print_tables(contents, file_bytes=lens.stat().st_size, memory=memory)
+    _print_tables(contents, file_bytes=lens.stat().st_size, memory=memory, sort=sort)
 
 
-def summary(contents: LensContents, *, file_bytes: int, memory: dict[str, int]) -> dict[str, Any]:
+def summary(
+    contents: LensContents, *, file_bytes: int, memory: dict[str, int], sort: str | None = None
+) -> dict[str, Any]:
     """Everything that `inspect --json` prints; sizes in bytes."""
     return {
         "name": contents.name,
@@ -57,7 +62,7 @@ def summary(contents: LensContents, *, file_bytes: int, memory: dict[str, int]) 
         "receipts": [asdict(receipt) for receipt in contents.receipts],
         "memory_bytes": memory,
         "nodes": len(contents.graph.nodes),
-        "tensors": tensor_rows(contents),
+        "tensors": tensor_rows(contents, sort=sort),
     }
 
 
@@ -68,23 +73,35 @@ def recipe_row(recipe: Recipe) -> dict[str, Any]:
     return {**asdict(recipe), "mean_picture": told if picture else None}
 
 
-def tensor_rows(contents: LensContents) -> list[dict[str, Any]]:
-    """One row a tensor: shape, fate, reason, k, bits an index, bytes in the file, error."""
-    return [
-        {
-            "name": record.name,
-            "shape": list(record.shape),
-            "values": prod(record.shape),
-            "fate": record.fate,
-            "reason": record.reason,
-            "palette_size": record.palette_size,
-            "group_rows": record.group_rows,
-            "index_bits": record.plane.index_bits if record.plane else 0,
-            "bytes": stored_bytes(record),
-            "error": record.error,
-        }
-        for record in contents.tensors
-    ]
+def tensor_rows(contents: LensContents, *, sort: str | None = None) -> list[dict[str, Any]]:
+    """One row a tensor: shape, fate, reason, k, bits an index, bytes in the file, error.
+
+    sort  "bytes" or "error", largest first; None: in the order of the network
+
+    `bits_per_weight` is what a value costs in the file; `share` the tensor's part of all tensors'
+    bytes, 0 to 1.
+    """
+    total = sum(map(stored_bytes, contents.tensors))
+    rows = [_tensor_row(record, total) for record in contents.tensors]
+    return rows if sort is None else sorted(rows, key=lambda row: -row[sort])
+
+
+def _tensor_row(record: TensorRecord, total_bytes: int) -> dict[str, Any]:
+    size_bytes, values = stored_bytes(record), prod(record.shape)
+    return {
+        "name": record.name,
+        "shape": list(record.shape),
+        "values": values,
+        "fate": record.fate,
+        "reason": record.reason,
+        "palette_size": record.palette_size,
+        "group_rows": record.group_rows,
+        "index_bits": record.plane.index_bits if record.plane else 0,
+        "bytes": size_bytes,
+        "bits_per_weight": 8 * size_bytes / max(values, 1),
+        "share": size_bytes / max(total_bytes, 1),
+        "error": record.error,
+    }
 
 
 def stored_bytes(record: TensorRecord) -> int:
@@ -113,7 +130,9 @@ def write_planes(contents: LensContents, folder: Path) -> int:
     return written
 
 
-def _print_tables(contents: LensContents, *, file_bytes: int, memory: dict[str, int]) -> None:
+def _print_tables(
+    contents: LensContents, *, file_bytes: int, memory: dict[str, int], sort: str | None
+) -> None:
     console = Console()
     console.print(f"[bold]{contents.name}[/]  {size_text(file_bytes)}, "
                   f"{len(contents.labels)} classes")  # fmt: skip
@@ -121,7 +140,7 @@ def _print_tables(contents: LensContents, *, file_bytes: int, memory: dict[str, 
     table = Table(box=None, pad_edge=False)
     for title in ("tensor", "shape", "fate", "k", "bits", "bytes", "error"):
         table.add_column(title, justify="left" if title in ("tensor", "shape", "fate") else "right")
-    for row in tensor_rows(contents):
+    for row in tensor_rows(contents, sort=sort):
         table.add_row(
             row["name"],
             "x".join(map(str, row["shape"])),

@@ -21,6 +21,7 @@ COMMANDS = {
     "eval": "Measure a lens's missing rates on labelled photos.",
     "inspect": "Show what is in a lens, tensor by tensor.",
     "sweep": "Measure a model at many sizes in one table.",
+    "report": "Write a page about a lens.",
     "demo": "Classify real photos with the bundled lens and write a page about it.",
 }
 """Name and one line; each lives in cli/<name>_command.py as `command`. Loaded when it is asked
