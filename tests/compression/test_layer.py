@@ -131,6 +131,25 @@ def test_odd_weights(weights: Weights) -> None:
     np.testing.assert_allclose(restored(coded), weights, rtol=2e-3, atol=1e-6)
 
 
+def test_a_covariance_in_blocks_is_coded_block_by_block() -> None:
+    weights = laplace(12, 50)
+    whole = seen(2, 12, 50).covariance
+    blocks = np.zeros((6, 20, 20))
+    apart = np.zeros_like(whole)
+    for group in range(2):
+        for block, start in enumerate((0, 20, 40)):
+            piece = whole[group, start : start + 20, start : start + 20]
+            blocks[3 * group + block, : len(piece), : len(piece)] = piece
+            apart[group, start : start + 20, start : start + 20] = piece
+    known = dataclasses.replace(seen(2, 12, 50), photos=10**6, samples=10**7)
+    in_blocks = code_layer(weights, dataclasses.replace(known, covariance=blocks), lagrangian=1e-3)
+    check(in_blocks, weights)
+    # The same covariance with zeros between the blocks; the order of columns alone differs.
+    at_once = code_layer(weights, dataclasses.replace(known, covariance=apart), lagrangian=1e-3)
+    assert in_blocks.distortion == pytest.approx(at_once.distortion, rel=0.1)
+    assert in_blocks.bits == pytest.approx(at_once.bits, rel=0.02)
+
+
 def test_dead_channels_take_part_for_next_to_nothing() -> None:
     weights, statistics = laplace(20, 40), seen(1, 20, 40)
     covariance = statistics.covariance.copy()

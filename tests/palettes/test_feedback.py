@@ -12,9 +12,10 @@ from pocketlens.palettes.feedback import (
     back_in_place,
     code_with_feedback,
     energy,
+    fit_values,
     in_order,
+    normal_equations,
     prepare_hessian,
-    refit_values,
 )
 
 Floats = NDArray[np.float64]
@@ -111,7 +112,9 @@ def test_refitted_values_are_the_least_squares() -> None:
     weights = weights_of(8, 10, 8)
     worth = np.linspace(0.5, 2, 8)
     indices = np.random.default_rng(9).integers(0, 7, weights.shape).astype(np.uint8)
-    values, follows = refit_values(weights, hessian, worth=worth, indices=indices, values=VALUES)
+    matrix, vector = normal_equations(weights, hessian, worth=worth, indices=indices, size=7)
+    values = fit_values(matrix, vector, VALUES)
+    follows = float(values @ vector)
 
     def cost(tried: Floats) -> float:
         return loss((weights - tried[indices]).astype(np.float32), hessian, worth)

@@ -12,6 +12,7 @@ container (indices of 2, 4 and 8 bits), and the one that costs least in real PNG
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +22,15 @@ from pocketlens.base.errors import UsageError
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.compression.bias import bias_shift
 from pocketlens.palettes.feedback import (
+    Coding,
     Hessian,
     back_in_place,
     code_with_feedback,
     energy,
+    fit_values,
     in_order,
+    normal_equations,
     prepare_hessian,
-    refit_values,
 )
 from pocketlens.palettes.rate_distortion import (
     check_lagrangian,
@@ -68,8 +71,8 @@ class CodingSettings:
     passes: int = 3
     damping: float = 0.01
     even_outputs: float = 0.3
-    inner_rate: float = 1.0
-    unbias: float = 0.0
+    inner_rate: float = 0.5
+    unbias: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,27 @@ class CodedLayer:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """What is to be coded: weights in the Hessian's order, worth of each output."""
+class _Part:
+    """Columns that are coded together: all, or a block of a covariance kept in blocks.
 
+    rows     the outputs (of all groups, or of the block's group), and columns: those of the part
+    weights  float32 (outputs of the part, columns of the part), in the Hessian's order
+    worth    of the part's outputs
+    """
+
+    rows: slice
+    columns: slice
     weights: NDArray[np.float32]
     hessian: Hessian
     worth: Floats
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What is to be coded. Arrays of all weights are flat, part after part."""
+
+    parts: tuple[_Part, ...]
+    weights: NDArray[np.float32]
     importance: Floats
     lagrangian: float
     settings: CodingSettings
@@ -104,7 +122,7 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _Solution:
-    """indices: in the Hessian's order; cost: distortion + lagrangian x bits."""
+    """indices: flat, part after part; cost: distortion + lagrangian x bits."""
 
     indices: NDArray[np.uint8]
     values: NDArray[np.float32]
@@ -133,25 +151,22 @@ def code_layer(
     rows = _rows_of(weights)
     _check_statistics(rows, statistics)
     problem = _pose(rows, statistics, lagrangian, settings)
-    order = problem.hessian.order
     best: CodedLayer | None = None
     most_used = 257
     for container in CONTAINERS:
         if most_used <= container:
             continue  # the larger container did not need more levels than this one holds
         solution = _solve(problem, container)
-        palette, ordered = _to_half(solution)
-        indices = back_in_place(ordered, order)
-        bits = _encoded_bits(indices.reshape(weights.shape), palette)
+        palette, flat = _to_half(solution)
+        indices = _in_place(problem, flat, rows.shape)
         coded = palette.astype(np.float32)[indices]
-        distortion = _loss(problem, in_order(coded, order))
         most_used = len(palette)
         found = CodedLayer(
             indices.reshape(weights.shape),
             palette,
             bias_shift(rows, coded, statistics.mean),
-            distortion,
-            bits,
+            _loss(problem, palette.astype(np.float32)[flat]),
+            _encoded_bits(indices.reshape(weights.shape), palette),
         )
         if best is None or _cost(found, lagrangian) < _cost(best, lagrangian):
             best = found
@@ -185,18 +200,48 @@ def _pose(
     lagrangian: float,
     settings: CodingSettings,
 ) -> _Problem:
-    covariance = shrunk_covariance(statistics)
-    hessian = prepare_hessian(covariance, damping=settings.damping)
     worth = 0.5 * evened(statistics.sensitivity, settings.even_outputs)
-    group_outputs = len(rows) // statistics.groups
-    importance = worth[:, None] * np.repeat(hessian.curvature, group_outputs, axis=0)
-    ordered = in_order(rows, hessian.order)
-    return _Problem(ordered, hessian, worth, importance, lagrangian, settings)
+    parts = tuple(
+        _Part(
+            places,
+            columns,
+            in_order(np.ascontiguousarray(rows[places, columns]), hessian.order),
+            hessian,
+            worth[places],
+        )
+        for places, columns, hessian in _hessians(rows, statistics, settings.damping)
+    )
+    weights = np.concatenate([part.weights.reshape(-1) for part in parts])
+    importance = np.concatenate([_importance(part).reshape(-1) for part in parts])
+    return _Problem(parts, weights, importance, lagrangian, settings)
 
 
-def shrunk_covariance(statistics: LayerStatistics) -> Floats:
-    """The covariance drawn to its diagonal by columns / (columns + samples that count)."""
-    covariance = statistics.covariance
+def _hessians(
+    rows: NDArray[np.float32], statistics: LayerStatistics, damping: float
+) -> Iterator[tuple[slice, slice, Hessian]]:
+    """Outputs, columns and Hessian of every part: one where the covariance is whole."""
+    outputs, columns = rows.shape
+    if statistics.covariance.shape[1:] == (columns, columns):
+        covariance = shrunk_covariance(statistics.covariance, statistics)
+        hessian = prepare_hessian(covariance, damping=damping)
+        yield slice(0, outputs), slice(0, columns), hessian
+        return
+    group_outputs = outputs // statistics.groups
+    for group, some_columns, block in statistics.parts():
+        covariance = shrunk_covariance(block[None], statistics)
+        places = slice(group * group_outputs, (group + 1) * group_outputs)
+        yield places, some_columns, prepare_hessian(covariance, damping=damping)
+
+
+def _importance(part: _Part) -> Floats:
+    curvature = part.hessian.curvature
+    spread = np.repeat(curvature, len(part.weights) // len(curvature), axis=0)
+    importance: Floats = part.worth[:, None] * spread
+    return importance
+
+
+def shrunk_covariance(covariance: Floats, statistics: LayerStatistics) -> Floats:
+    """Covariances drawn to their diagonal by columns / (columns + samples that count)."""
     columns = covariance.shape[1]
     counted = min(float(statistics.samples), statistics.photos * SAMPLES_A_PHOTO)
     part = min(0.9, columns / (columns + counted)) if columns > 1 else 0.0
@@ -227,18 +272,11 @@ def _solve(problem: _Problem, most_levels: int) -> _Solution:
     values, lengths = start.values, np.maximum(start.lengths_bits, np.float32(least))
     best: _Solution | None = None
     for _ in range(settings.passes):
-        coding = code_with_feedback(
-            problem.weights,
-            problem.hessian,
-            worth=problem.worth,
-            values=values,
-            lengths_bits=lengths,
-            lagrangian=problem.lagrangian * settings.inner_rate,
-        )
-        used = np.bincount(coding.indices.reshape(-1), minlength=len(values)) > 0
+        coding = _code(problem, values, lengths)
+        used = np.bincount(coding.indices, minlength=len(values)) > 0
         indices = renumbered(coding.indices, used)
         values = values[used]
-        counts = np.bincount(indices.reshape(-1), minlength=len(values))
+        counts = np.bincount(indices, minlength=len(values))
         lengths = index_lengths(counts, least=least)
         bits = float((counts * lengths).sum()) + _HALF_VALUE_BITS * len(values)
         cost = coding.distortion + problem.lagrangian * bits
@@ -249,6 +287,26 @@ def _solve(problem: _Problem, most_levels: int) -> _Solution:
     return _refitted(problem, best)
 
 
+def _code(problem: _Problem, values: NDArray[np.float32], lengths: NDArray[np.float32]) -> Coding:
+    """Indices and targets of all parts, flat."""
+    codings = [
+        code_with_feedback(
+            part.weights,
+            part.hessian,
+            worth=part.worth,
+            values=values,
+            lengths_bits=lengths,
+            lagrangian=problem.lagrangian * problem.settings.inner_rate,
+        )
+        for part in problem.parts
+    ]
+    return Coding(
+        np.concatenate([coding.indices.reshape(-1) for coding in codings]),
+        np.concatenate([coding.targets.reshape(-1) for coding in codings]),
+        sum(coding.distortion for coding in codings),
+    )
+
+
 def _centroids(
     problem: _Problem,
     indices: NDArray[np.uint8],
@@ -257,10 +315,8 @@ def _centroids(
     lengths: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Move every value to the mean of the weights that chose it; ascending again."""
-    flat = indices.reshape(-1)
-    mass = np.bincount(flat, weights=problem.importance.reshape(-1), minlength=len(values))
-    moment = problem.importance * targets
-    total = np.bincount(flat, weights=moment.reshape(-1), minlength=len(values))
+    mass = np.bincount(indices, weights=problem.importance, minlength=len(values))
+    total = np.bincount(indices, weights=problem.importance * targets, minlength=len(values))
     moved = np.divide(total, mass, out=values.astype(np.float64), where=mass > 0)
     order = np.argsort(moved, kind="stable")
     return moved[order].astype(np.float32), lengths[order]
@@ -268,18 +324,41 @@ def _centroids(
 
 def _refitted(problem: _Problem, solution: _Solution) -> _Solution:
     """Fit the palette to the indices by least squares, then take the bias that is asked for."""
-    found, with_original = refit_values(
-        problem.weights,
-        problem.hessian,
-        worth=problem.worth,
-        indices=solution.indices,
-        values=solution.values,
-    )
-    if problem.settings.unbias > 0 and with_original > 0:
-        whole = energy(problem.weights, problem.hessian, worth=problem.worth)
-        found *= max(whole / with_original, 1.0) ** problem.settings.unbias
+    pieces = [
+        normal_equations(
+            part.weights, part.hessian, worth=part.worth, indices=indices,
+            size=len(solution.values),
+        )
+        for part, indices in _split(problem, solution.indices)
+    ]  # fmt: skip
+    matrix = np.sum([piece[0] for piece in pieces], axis=0)
+    vector = np.sum([piece[1] for piece in pieces], axis=0)
+    found = fit_values(matrix, vector, solution.values)
+    follows = float(found @ vector)  # sum of worth x w' C q, q being what the palette stands for
+    if problem.settings.unbias > 0 and follows > 0:
+        whole = _loss(problem, np.zeros(1, np.float32))
+        found *= max(whole / follows, 1.0) ** problem.settings.unbias
     values = np.clip(found, -65504, 65504).astype(np.float32)
     return _Solution(solution.indices, values, solution.distortion, solution.cost)
+
+
+def _split(problem: _Problem, flat: NDArray[np.uint8]) -> Iterator[tuple[_Part, NDArray[np.uint8]]]:
+    """Each part with its piece of a flat array, shaped like its weights."""
+    start = 0
+    for part in problem.parts:
+        stop = start + part.weights.size
+        yield part, flat[start:stop].reshape(part.weights.shape)
+        start = stop
+
+
+def _in_place(
+    problem: _Problem, flat: NDArray[np.uint8], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """Indices (outputs, columns) in the tensor's own order."""
+    out = np.empty(shape, np.uint8)
+    for part, indices in _split(problem, flat):
+        out[part.rows, part.columns] = back_in_place(indices, part.hessian.order)
+    return out
 
 
 def _to_half(solution: _Solution) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
@@ -298,7 +377,15 @@ def renumbered(indices: NDArray[np.uint8], used: NDArray[np.bool_]) -> NDArray[n
 
 
 def _loss(problem: _Problem, coded: NDArray[np.float32]) -> float:
-    return energy(problem.weights - coded, problem.hessian, worth=problem.worth)
+    """Of what was coded, flat; or of one value for all weights."""
+    errors = problem.weights - coded
+    total, start = 0.0, 0
+    for part in problem.parts:
+        stop = start + part.weights.size
+        piece = errors[start:stop].reshape(part.weights.shape)
+        total += energy(piece, part.hessian, worth=part.worth)
+        start = stop
+    return total
 
 
 def _encoded_bits(indices: NDArray[np.uint8], palette: NDArray[np.float16]) -> int:
@@ -323,7 +410,7 @@ def _check_statistics(rows: NDArray[np.float32], statistics: LayerStatistics) ->
         groups > 0
         and outputs % groups == 0
         and statistics.mean.shape == (groups, columns)
-        and statistics.covariance.shape == (groups, columns, columns)
+        and _covers(statistics.covariance.shape, groups, columns)
         and statistics.sensitivity.shape == (outputs,)
     )
     if not fits:
@@ -344,3 +431,10 @@ def _check_statistics(rows: NDArray[np.float32], statistics: LayerStatistics) ->
             "The mean of a layer's input is not finite: a photo drove the network out of range.",
             slug="bad-statistics",
         )
+
+
+def _covers(shape: tuple[int, ...], groups: int, columns: int) -> bool:
+    """Whether covariances of that shape are of all columns, whole or in blocks."""
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] < 1:
+        return False
+    return shape[0] == groups * -(-columns // shape[1]) and shape[1] <= columns

@@ -118,29 +118,29 @@ def code_with_feedback(
     return Coding(indices.reshape(shape), targets.reshape(shape), distortion)
 
 
-def refit_values(
+def normal_equations(
     weights: NDArray[np.float32],
     hessian: Hessian,
     *,
     worth: Floats,
     indices: NDArray[np.uint8],
-    values: NDArray[np.float32],
-) -> tuple[Floats, float]:
-    """Least squares for the palette values with the indices as they are, under the Hessian.
+    size: int,
+) -> tuple[Floats, Floats]:
+    """Matrix (k, k) and vector (k,) of the least squares for the palette values v.
 
-    values   float32 (k,): every index occurs; where the data do not decide, values stay near these
-    returns  new values float64 (k,); and, q being what they stand for, the sum of worth x w' C q,
-             which tells how far coded outputs follow the original ones
+    indices  uint8 (outputs, columns), as they are; size: k, at most 256
+    The sum of worth x (w - q)' C (w - q), q being v[indices], is least where matrix v = vector;
+    vector v is the sum of worth x w' C q. Those of several layers' parts may be added.
     """
-    size = len(values)
-    flat_matrix, vector = _kmeans.normal_equations(
-        weights, worth, hessian.covariance, indices, size
-    )
-    matrix = flat_matrix.reshape(size, size)
-    matrix = (matrix + matrix.T) / 2
-    ridge = 1e-3 * np.diag(matrix) + 1e-12 * float(np.trace(matrix)) + 1e-300
-    found = np.linalg.solve(matrix + np.diag(ridge), vector + ridge * values).astype(np.float64)
-    return found, float(found @ vector)
+    matrix, vector = _kmeans.normal_equations(weights, worth, hessian.covariance, indices, size)
+    return matrix.reshape(size, size), vector
+
+
+def fit_values(matrix: Floats, vector: Floats, values: NDArray[np.float32]) -> Floats:
+    """Solve normal equations; where the data do not decide, values stay near these (k,)."""
+    even = (matrix + matrix.T) / 2
+    ridge = 1e-3 * np.diag(even) + 1e-12 * float(np.trace(even)) + 1e-300
+    return np.linalg.solve(even + np.diag(ridge), vector + ridge * values).astype(np.float64)
 
 
 def energy(weights: NDArray[np.float32], hessian: Hessian, *, worth: Floats) -> float:
