@@ -2,8 +2,8 @@
 
 With torch: Fisher information by back-propagation, an own value for every output. Without: the
 weights of a layer are shaken and KL is measured through the engine (perturbation.py), one value
-a layer. Both say the same of layers: on MobileNetV2 and ResNet-8 their logarithms correlate by
-0.99.
+a layer, which is spread over outputs by who reads them (downstream.py). Both say the same of
+layers: on MobileNetV2 and ResNet-8 their logarithms correlate by 0.99.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.columns import weight_users
+from pocketlens.calibration.downstream import seen_variances, spread_by_readers
 from pocketlens.calibration.perturbation import layer_sensitivities
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.classify.lens import ends_in_softmax
@@ -63,7 +64,7 @@ def add_sensitivities(
         found = layer_sensitivities(
             network, statistics, some, seed=seed, threads=threads, progress=progress
         )
-        worths = {name: np.full(len(network.tensors[name]), g) for name, g in found.items()}
+        worths = spread_by_readers(network, statistics, found)
     return {
         name: dataclasses.replace(layer, sensitivity=worths[name])
         for name, layer in statistics.items()
@@ -93,14 +94,6 @@ def spread_worth(fisher: Floats, variances: Floats, *, rows_are_classes: bool = 
     kept = np.clip(shrunk, median / SPREAD, median * SPREAD)
     worth: Floats = kept * (total / float(kept @ variances))
     return worth
-
-
-def seen_variances(layer: LayerStatistics) -> Floats:
-    """Of the columns that each output sees, the variances' sum: (outputs,)."""
-    traces = np.zeros(layer.groups)
-    for group, _, matrix in layer.parts():
-        traces[group] += np.trace(matrix)
-    return np.repeat(traces, len(layer.sensitivity) // layer.groups)
 
 
 def _fisher(
