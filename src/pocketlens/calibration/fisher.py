@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.calibration.sensitivity import classifying_weights, seen_variances, spread_worth
+from pocketlens.calibration.sensitivity import classifying_weights, spread_worth
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.classify.lens import ends_in_softmax
 from pocketlens.graph.graph import Network
@@ -64,7 +64,7 @@ def add_fisher(
     out = {}
     for name, layer in statistics.items():
         worth = spread_worth(
-            found[name].traces, seen_variances(layer), rows_are_classes=name == last
+            found[name].traces, _variances(layer), rows_are_classes=name == last
         )
         matrices = found[name].matrices
         covariance = layer.covariance
@@ -72,6 +72,14 @@ def add_fisher(
             covariance = blend(covariance, matrices, PART)
         out[name] = dataclasses.replace(layer, covariance=covariance, sensitivity=worth)
     return out
+
+
+def _variances(layer: LayerStatistics) -> Floats:
+    """Of the columns that each output sees, summed: (outputs,)."""
+    traces = np.zeros(layer.groups)
+    for group, _, matrix in layer.parts():
+        traces[group] += np.trace(matrix)
+    return np.repeat(traces, len(layer.sensitivity) // layer.groups)
 
 
 def blend(covariance: Floats, matrices: Floats, part: float) -> Floats:
