@@ -70,6 +70,13 @@ PEERS = (
         COREML,
         tuple({"bits": bits, "group": 16} for bits in (8, 6, 4, 3)),
     ),
+    Peer(
+        "coremltools sensitive",
+        "core_ml_sensitive.py",
+        (*COREML, TORCH[0]),
+        tuple({"bits": bits} for bits in (8, 6, 4, 3)),
+        fit=True,
+    ),
     Peer("nnc", "mpeg_nnc.py", NNC, tuple({"qp": qp} for qp in NNC_QPS)),
     Peer(
         "nnc opt_qp",
