@@ -39,6 +39,17 @@ def test_the_shape_is_that_of_the_weights() -> None:
     assert np.abs(spread.counts - real).sum() / values.size < 0.06
 
 
+def test_a_pruned_tensor_says_so_and_its_peak_is_cut() -> None:
+    values = np.random.default_rng(0).standard_normal((40, 300))
+    whole = distribution_of(stored(values, 6))
+    assert (whole.zeros, histogram(whole).is_cut) == (0.0, False)
+    values += 0.2 * np.sign(values)  # pruning leaves a gap around 0
+    values[:30] = 0.0
+    pruned = distribution_of(stored(values, 6))
+    assert pruned.zeros == pytest.approx(0.75)
+    assert histogram(pruned).is_cut
+
+
 def test_a_tensor_of_one_value_and_one_of_two() -> None:
     same = distribution_of(stored(np.full((4, 4), 0.5), 4))
     assert (list(same.values), same.entropy_bits) == ([0.5], 0.0)

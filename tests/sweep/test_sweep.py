@@ -139,7 +139,10 @@ def test_other_photos_or_another_recipe_are_other_rows(
 ) -> None:
     only = {"usual": False}
     swept(model, photos, tmp_path, **only)
-    assert swept(model, photos, tmp_path, recipe="imagenet", **only).measured == 1
+    again = swept(model, photos, tmp_path, recipe="imagenet", **only)
+    assert again.measured == 1
+    about = rows_about(Ledger(tmp_path), again.rows[0].entry.model_sha256)
+    assert [row.entry for row in about] == [again.rows[0].entry]
     other = write_photos(tmp_path / "other.npz", 5)
     found = swept(model, other, tmp_path, **only)
     assert found.measured == 1

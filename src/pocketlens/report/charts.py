@@ -14,24 +14,32 @@ from pocketlens.report.distribution import Distribution
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT, TICK_HEIGHT = 320, 84, 9
 CURVE_WIDTH, CURVE_HEIGHT = 760, 350
 LEFT, RIGHT, TOP, BOTTOM = 52, 24, 30, 44
+PEAK, BINS_OF_A_PEAK = 4.0, 5
+"""A few bins that are so many times higher than the next one are cut: pruned weights, mostly."""
+
 LETTER_WIDTH, LETTER_HEIGHT = 6.4, 13
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """An SVG path of the shape, one of the palette's ticks below it, and where 0 is."""
+    """An SVG path of the shape, one of the palette's ticks below it, and where 0 is.
+
+    is_cut  whether a peak goes on above the box, so that the rest can be seen
+    """
 
     shape: str
     ticks: str
     zero_x: float | None
+    is_cut: bool
 
 
 def histogram(spread: Distribution) -> Histogram:
     """A histogram's paths in a box of HISTOGRAM_WIDTH x (HISTOGRAM_HEIGHT + TICK_HEIGHT)."""
-    most = float(spread.counts.max()) or 1.0
+    rising = np.sort(spread.counts)
+    most = min(float(rising[-1]), PEAK * float(rising[-BINS_OF_A_PEAK])) or float(rising[-1])
     width = HISTOGRAM_WIDTH / len(spread.counts)
     steps = "".join(
-        f"V{HISTOGRAM_HEIGHT * (1 - count / most):.1f}H{(number + 1) * width:.1f}"
+        f"V{HISTOGRAM_HEIGHT * max(1 - count / most, 0):.1f}H{(number + 1) * width:.1f}"
         for number, count in enumerate(spread.counts)
     )
     span = spread.high - spread.low
@@ -42,7 +50,12 @@ def histogram(spread: Distribution) -> Histogram:
     places = np.unique(np.round([2 * x_of(float(v)) for v in spread.values])) / 2
     ticks = "".join(f"M{x:g} {HISTOGRAM_HEIGHT + 2}v{TICK_HEIGHT - 2}" for x in places)
     zero_x = x_of(0.0) if spread.low < 0.0 < spread.high else None
-    return Histogram(f"M0 {HISTOGRAM_HEIGHT}{steps}V{HISTOGRAM_HEIGHT}Z", ticks, zero_x)
+    return Histogram(
+        f"M0 {HISTOGRAM_HEIGHT}{steps}V{HISTOGRAM_HEIGHT}Z",
+        ticks,
+        zero_x,
+        most < max(spread.counts.tolist()),
+    )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class Distribution:
     counts     weights in each of BINS equal bins, not whole numbers; float64
     values     all palette values that are used, of all groups; ascending
     used       part of the palette entries that some weight uses, 0 to 1
-    entropy    bits an index needs, were indices independent draws
+    zeros      part of the weights that is 0, 0 to 1
+    entropy_bits  that an index needs, were indices independent draws
     """
 
     low: float
@@ -35,6 +36,7 @@ class Distribution:
     counts: NDArray[np.float64]
     values: NDArray[np.float64]
     used: float
+    zeros: float
     entropy_bits: float
 
 
@@ -58,6 +60,7 @@ def distribution_of(record: TensorRecord) -> Distribution:
         counts,
         np.unique(palettes[uses > 0]),
         float((uses > 0).mean()),
+        float(uses[palettes == 0].sum() / uses.sum()),
         max(entropy_bits, 0.0),
     )
 

@@ -28,6 +28,7 @@ from pocketlens.report.charts import (
 from pocketlens.report.distribution import Distribution, distribution_of
 from pocketlens.report.pages import png_uri, render
 from pocketlens.report.plane_picture import plane_picture
+from pocketlens.sweep.bench import recipe_sha256
 from pocketlens.sweep.table import Row
 
 PICTURE_ROWS, PICTURE_COLUMNS = 64, 160
@@ -100,6 +101,7 @@ def lens_page(
             "by_bytes": _ranked(layers, anchors, "bytes"),
             "cards": _cards(contents, layers, anchors),
             "sweep": table,
+            "swept": next((each for each in table if each.is_this), None),
             "left_out": left_out,
             "curves": _curves(table),
             "box": {
@@ -147,8 +149,14 @@ def _card(record: TensorRecord, row: dict[str, Any], anchor: str) -> TensorCard:
 
 def _sweep_rows(contents: LensContents, rows: Sequence[Row]) -> tuple[SweepRow, ...]:
     own = json.loads(contents.provenance.settings or "{}")
+    recipe = recipe_sha256(contents.recipe)
     return tuple(
-        SweepRow(row, f"row-{row.entry.key[:12]}", own == row.entry.settings) for row in rows
+        SweepRow(
+            row,
+            f"row-{row.entry.key[:12]}",
+            (own, recipe) == (row.entry.settings, row.entry.recipe_sha256),
+        )
+        for row in rows
     )
 
 

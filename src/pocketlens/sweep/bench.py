@@ -65,7 +65,7 @@ class Bench:
             self.model_sha256,
             self.dataset_sha256,
             self.order_sha256,
-            repr(self.recipe),
+            recipe_sha256(self.recipe),
             repr(self.labels),
             self.engine,
             __version__,
@@ -117,6 +117,8 @@ class Bench:
             file_bytes=path.stat().st_size,
             uncrushed_bytes=uncrushed_bytes(contents),
             memory=memory,
+            recipe_sha256=recipe_sha256(self.recipe),
+            order_sha256=self.order_sha256,
             engine=self.engine,
             version=__version__,
             measurement=answers,
@@ -165,6 +167,11 @@ def _counted(scores_of: ScoresOf, photo_done: Callable[[], None]) -> ScoresOf:
         return scores
 
     return counting
+
+
+def recipe_sha256(recipe: Recipe) -> str:
+    """SHA-256 of everything in a recipe, hex."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -34,6 +34,8 @@ class Entry:
     file_bytes       of the lens
     uncrushed_bytes  what the lens would have without the PNG optimiser
     memory           of the engine: weights, packed, arena, scratch, bytes
+    recipe_sha256    of the recipe, see bench.recipe_sha256
+    order_sha256     of the photos' names in their order, by which answers are paired
     engine, version  what measured
     measurement      raw answers
     """
@@ -48,6 +50,8 @@ class Entry:
     file_bytes: int
     uncrushed_bytes: int
     memory: Mapping[str, int]
+    recipe_sha256: str
+    order_sha256: str
     engine: str
     version: str
     measurement: Measurement

@@ -46,7 +46,7 @@ def rows_of(entries: Iterable[Entry], timings: Mapping[str, Timing]) -> tuple[Ro
 
 
 def rows_about(ledger: Ledger, model_sha256: str) -> tuple[Row, ...]:
-    """What a ledger knows of a network: the data set, engine and version of its last line.
+    """What a ledger knows of a network: of the photos, recipe, engine and version of its last line.
 
     Largest file first. Empty if it knows nothing.
     """
@@ -97,5 +97,6 @@ def _is_float(entry: Entry) -> bool:
     return plain and settings.get("bits") == FLOAT_BITS
 
 
-def _measured_with(entry: Entry) -> tuple[str, str, str]:
-    return entry.measurement.dataset_sha256, entry.engine, entry.version
+def _measured_with(entry: Entry) -> tuple[str, ...]:
+    photos = entry.measurement.dataset_sha256, entry.order_sha256, entry.recipe_sha256
+    return *photos, entry.engine, entry.version
