@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pocketlens.base.errors import UsageError
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
+from pocketlens.compression.budget import parse_size
 from pocketlens.compression.overrides import read_overrides
+from pocketlens.compression.priced import Price, Priced, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
+from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
 
 
@@ -29,6 +34,13 @@ from pocketlens.labels.files import read_labels
 @click.option("--group-rows", type=int, help="Outputs that share a palette.  [default: all]")
 @click.option("--recipe-file", type=click.Path(path_type=Path),
               help="TOML: bits, \"half\" or \"float\" by tensor name or glob.")  # fmt: skip
+@click.option("--max-size", help="Spend bits where they buy most until the file is this large: "
+              "2MB, 350kB.")  # fmt: skip
+@click.option("--lagrangian", type=float, help="The same at a price of a bit, in nats a photo.")
+@click.option("--photos", type=click.Path(path_type=Path),
+              help="Unlabelled photos for these two: a folder or an .npz.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Of what is drawn by chance.")
+@click.option("--threads", default=1, show_default=True, help="Threads for the above.")
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
               help="Effort of the PNG optimiser.")  # fmt: skip
 @click.option("--no-crush", is_flag=True, help="Leave the PNG optimiser out.")
@@ -45,37 +57,88 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx -o small.lens --bits 4 --labels names.txt
     pocketlens compress model.onnx --preset caffe --crop 227
     pocketlens compress model.onnx --recipe-file bits.toml
+    pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
     """
-    settings = Settings(
+    target = out or model.with_suffix(".lens")
+    request = recipe_from(options)
+    common = {
+        "recipe": request,
+        "labels": read_labels(options["labels"]) if options["labels"] else None,
+        "name": options["name"],
+        "licence": options["licence"],
+    }
+    price = _price(options)
+    priced: Priced | None = None
+    with progress_bar(hidden=options["as_json"]) as progress:
+        if price is None:
+            settings = _settings(options)
+            contents = compress(model, target, settings=settings, progress=progress, **common)
+        else:
+            crush = _settings(options).crush
+            priced = compress_at_price(
+                read_onnx(model), target, price=price, crush=crush, progress=progress, **common
+            )
+            contents = priced.contents
+    rows = tensor_rows(contents)
+    before, after = model.stat().st_size, target.stat().st_size
+    if options["as_json"]:
+        print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
+                    **_priced_json(priced), "tensors": rows})  # fmt: skip
+        return
+    _print_summary(target, before=before, after=after, rows=rows)
+    if priced is not None:
+        _print_priced(priced)
+    assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
+    Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    return Settings(
         bits=options["bits"],
         palette_size=options["palette_size"],
         group_rows=options["group_rows"],
         crush=None if options["no_crush"] else options["crush"],
         overrides=read_overrides(options["recipe_file"]) if options["recipe_file"] else (),
     )
-    target = out or model.with_suffix(".lens")
-    labels = read_labels(options["labels"]) if options["labels"] else None
-    request = recipe_from(options)
-    with progress_bar(hidden=options["as_json"]) as progress:
-        contents = compress(
-            model,
-            target,
-            settings=settings,
-            recipe=request,
-            labels=labels,
-            name=options["name"],
-            licence=options["licence"],
-            progress=progress,
-        )
-    rows = tensor_rows(contents)
-    before, after = model.stat().st_size, target.stat().st_size
-    if options["as_json"]:
-        print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
-                    "tensors": rows})  # fmt: skip
+
+
+def _price(options: dict[str, Any]) -> Price | None:
+    """What --max-size and --lagrangian ask for; None where neither is there."""
+    if options["max_size"] is None and options["lagrangian"] is None:
+        if options["photos"] is not None:
+            raise UsageError(
+                "--photos serve --max-size or --lagrangian; give one of them as well.",
+                slug="one-price",
+            )
+        return None
+    return Price(
+        size_bytes=parse_size(options["max_size"]) if options["max_size"] else None,
+        lagrangian=options["lagrangian"],
+        photos=options["photos"],
+        seed=options["seed"],
+        threads=options["threads"],
+    )
+
+
+def _priced_json(priced: Priced | None) -> dict[str, Any]:
+    if priced is None:
+        return {}
+    unseen = None if priced.unseen is None else asdict(priced.unseen)
+    return {"lagrangian": priced.lagrangian, "fit_photos": priced.photos, "unseen": unseen}
+
+
+def _print_priced(priced: Priced) -> None:
+    """What is known of the answers: on photos that nothing was fitted to or chosen by."""
+    unseen = priced.unseen
+    if unseen is None:
+        Console().print("Without --photos every layer is taken to matter alike: clearly worse.")
         return
-    _print_summary(target, before=before, after=after, rows=rows)
-    assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
-    Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
+    low, high = unseen.agreement_interval
+    Console().print(
+        f"Fitted to {priced.photos} photos; on {unseen.photos} others {unseen.agreement:.1f} % of "
+        f"the first answers are the float network's ({low:.1f} to {high:.1f}), "
+        f"KL {unseen.kl:.4f} nats."
+    )
 
 
 def _print_summary(target: Path, *, before: int, after: int, rows: list[dict[str, Any]]) -> None:

@@ -71,7 +71,7 @@ class CodingSettings:
     passes: int = 3
     damping: float = 0.01
     even_outputs: float = 0.3
-    inner_rate: float = 0.5
+    inner_rate: float = 0.35
     unbias: float = 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,22 +74,45 @@ def pack(
     progress: Progress = silent,
 ) -> LensContents:
     """Turn an imported network into the contents of a lens, without writing a file."""
+    empty = frame(
+        imported,
+        settings=settings.to_json(),
+        recipe=recipe,
+        labels=labels,
+        name=name,
+        licence=licence,
+    )
     network = imported.network
-    fitting_recipe = _fitting_recipe(recipe, imported)  # before the long work: a typo tells early
-    fitting_labels = _fitting_labels(labels or imported.labels, imported)
     records = store_tensors(network.graph, network.tensors, settings=settings, progress=progress)
+    return replace(empty, tensors=records)
+
+
+def frame(
+    imported: Imported,
+    *,
+    settings: str,
+    recipe: Recipe | RecipeRequest | str | None = None,
+    labels: tuple[Label, ...] | None = None,
+    name: str | None = None,
+    licence: str | None = None,
+) -> LensContents:
+    """A lens without its tensors: made before the long work, so that a typo is told early.
+
+    settings  what was asked, as JSON text
+    Raises UsageError, ModelError where labels, recipe and network do not fit together.
+    """
     return LensContents(
         name=name or imported.name,
-        graph=network.graph,
-        tensors=records,
-        labels=fitting_labels,
-        recipe=fitting_recipe,
+        graph=imported.network.graph,
+        tensors=(),
+        labels=_fitting_labels(labels or imported.labels, imported),
+        recipe=_fitting_recipe(recipe, imported),
         provenance=Provenance(
             source_name=imported.source_name,
             source_sha256=imported.source_sha256,
             licence=licence if licence is not None else imported.licence,
             made_by=f"pocketlens {__version__}",
-            settings=settings.to_json(),
+            settings=settings,
         ),
     )
 
