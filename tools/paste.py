@@ -219,6 +219,35 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
+def card(_: str) -> str:
+    """What the bundled lens says of itself: size, fates, licence, receipts."""
+    from pocketlens._bundled import BUNDLED_LENS
+    from pocketlens.lensfile.reader import read_lens
+
+    contents = read_lens(BUNDLED_LENS)
+    fates = {record.fate for record in contents.tensors}
+    counts = ", ".join(f"{sum(r.fate == f for r in contents.tensors)} {f}" for f in sorted(fates))
+    rows = [
+        ("file", f"`{BUNDLED_LENS.name}`, {BUNDLED_LENS.stat().st_size:,} bytes"),
+        ("made from", f"`{contents.provenance.source_name}`, by {contents.provenance.made_by}"),
+        ("classes", str(len(contents.labels))),
+        ("tensors", counts),
+        ("licence", contents.provenance.licence),
+    ]
+    for receipt in contents.receipts:
+        low, high = receipt.top1_interval
+        text = f"top-1 missing {receipt.top1_missing:.2f} % ({low:.2f} to {high:.2f})"
+        if receipt.top5_missing is not None:
+            text += f", top-5 missing {receipt.top5_missing:.2f} %"
+        if receipt.difference is not None and receipt.difference_interval is not None:
+            low, high = receipt.difference_interval
+            text += f"; against {receipt.against} {receipt.difference:+.2f} points"
+            text += f" ({low:+.2f} to {high:+.2f}), {receipt.flips} answers changed"
+        crops = "1 crop" if receipt.crops == 1 else f"{receipt.crops} crops"
+        rows.append((f"{receipt.dataset}, {receipt.n:,} photos, {crops}", text))
+    return table(("", ""), rows)
+
+
 def table(titles: tuple[str, ...], rows: Any) -> str:
     """A Markdown table."""
     lines = [titles, tuple("---" for _ in titles), *rows]
@@ -235,6 +264,7 @@ SOURCES: dict[str, Callable[[str], str]] = {
     "help": command_help,
     "file": file,
     "results": results,
+    "card": card,
 }
 
 if __name__ == "__main__":
