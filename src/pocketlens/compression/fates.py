@@ -23,6 +23,10 @@ HALF_MAX = 65504.0
 HALF_ERROR = 1e-6
 """Relative squared error above which half precision is refused (its rounding gives about 1e-8)."""
 
+FEW_COLUMNS = 32
+"""Asked for 16 bits, weights with so few an output (depthwise filters, stems) stay in float: what
+half precision loses of them shows in the answers, and there are not many."""
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -49,9 +53,12 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
     if _half_error(values) > HALF_ERROR:
         return Fate("float", "its values are too small for half precision")
     if not settings.makes_palettes:
-        if is_weight:
-            return Fate("half", "16 bits asked for")
-        return BIAS_IN_FLOAT
+        if not is_weight:
+            return BIAS_IN_FLOAT
+        columns = values.size // len(values)
+        if columns <= FEW_COLUMNS:
+            return Fate("float", f"{columns} weights an output: rounding would not average out")
+        return Fate("half", "16 bits asked for")
     if not is_weight:
         return Fate("half", "bias or constant")
     return _palette_or_half(values, settings)
