@@ -33,6 +33,7 @@ from compression_judge import (
     Part,
     Photos,
     Scores,
+    fingerprint,
     float_weights,
     judge,
     prepare,
@@ -74,6 +75,11 @@ class Bench:
     def sha256(self) -> str:
         """Of the ONNX file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @cached_property
+    def data(self) -> str:
+        """Which photos are measured."""
+        return fingerprint(self.model, self.part)
 
     @cached_property
     def photos(self) -> dict[Part, Photos]:
@@ -121,7 +127,7 @@ def peer_rows(bench: Bench, peer: Peer, ledger: Ledger) -> Iterator[dict[str, An
     """A row for every point of a peer that the ledger does not hold."""
     mark = compression_peers.script_mark(peer)
     for point in peer.points:
-        key = [bench.sha256, bench.part, peer.name, json.dumps(point), mark]
+        key = [bench.sha256, bench.data, peer.name, json.dumps(point), mark]
         if ledger.holds(key):
             continue
         bench.progress(f"{bench.model.name}: {peer.name} {json.dumps(point)}", 0, 1)
@@ -155,7 +161,7 @@ def lens_rows(
 ) -> Iterator[dict[str, Any]]:
     """The row of a finished lens, decoded and judged as a peer is, unless the ledger has it."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    key = [bench.sha256, bench.part, OURS, json.dumps(point), digest]
+    key = [bench.sha256, bench.data, OURS, json.dumps(point), digest]
     if not ledger.holds(key):
         row = _row(bench, OURS, point, key)
         row |= {"bytes": file.stat().st_size, "counted": ".lens", "seconds": seconds}
@@ -165,7 +171,7 @@ def lens_rows(
 
 def float_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
     """The float network itself."""
-    key = [bench.sha256, bench.part, "float"]
+    key = [bench.sha256, bench.data, "float"]
     if not ledger.holds(key):
         row = _row(bench, "float", {}, key)
         row |= {"bytes": bench.path.stat().st_size, "counted": "ONNX file"}

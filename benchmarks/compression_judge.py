@@ -1,8 +1,9 @@
 """The one judge of every compressed network: onnxruntime, on photos that nobody fitted to.
 
-Photos belong to a part by the SHA-256 of their file (rows of an array: of their pixels), so that
-every experiment on every machine splits them alike. A peer hands over decoded weights, which
-replace those of the ONNX file, or an ONNX file of its own; both are run by onnxruntime.
+Photos belong to a part by the SHA-256 of their file (rows of an array: of shape and pixels), as
+pocketlens.calibration deals them out, so that what a lens was fitted to is never what judges it.
+A peer hands over decoded weights, which replace those of the ONNX file, or an ONNX file of its
+own; both are run by onnxruntime.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from onnx import numpy_helper
 
 from models import RealModel, data_folder
 from pocketlens.base.progress import Progress, silent
+from pocketlens.calibration.pixels import read_pixels
 from pocketlens.engine.core import normalize
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.images.crops import crop_views
@@ -44,29 +46,37 @@ class Photos:
     classes: NDArray[np.int64]
 
 
-def part_of(content: bytes) -> Part:
-    """The part that a photo belongs to, by its file's bytes or its row's pixels."""
-    first = hashlib.sha256(content).digest()[0]
+def part_of(sha256: str) -> Part:
+    """The part that a photo belongs to, by the hash that the product's calibration knows it by."""
+    first = int(sha256[:2], 16)
     return "fit" if first < FIT_BELOW else "select" if first < SELECT_BELOW else "report"
+
+
+def photo_hashes(model: RealModel) -> list[str]:
+    """SHA-256 of every photo's file, or of every row's shape and pixels, in hex."""
+    place = data_folder() / model.data
+    if place.suffix == ".npz":
+        return [sha256 for sha256, _, _ in read_pixels(place)]
+    dataset = open_dataset(place, _labels(model))
+    files = (place / dataset.name_of(number) for number in range(len(dataset)))
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def fingerprint(model: RealModel, part: Part) -> str:
+    """Says which photos a part of a model's data has."""
+    hashes = sorted(sha256 for sha256 in photo_hashes(model) if part_of(sha256) == part)
+    return f"{part} {hashlib.sha256(''.join(hashes).encode()).hexdigest()[:12]}"
 
 
 def prepare(model: RealModel, *, progress: Progress = silent) -> dict[Part, Photos]:
     """All photos of a model's data set as its inputs, by part."""
-    place = data_folder() / model.data
-    labels = [Label(f"class {number}") for number in range(_classes(data_folder() / model.file))]
-    dataset = open_dataset(place, labels)
-    rows = np.load(place)["images"] if place.suffix == ".npz" else None
+    dataset = open_dataset(data_folder() / model.data, _labels(model))
     inputs: dict[Part, list[NDArray[np.float32]]] = {"fit": [], "select": [], "report": []}
     classes: dict[Part, list[int]] = {"fit": [], "select": [], "report": []}
     recipe = model.recipe
-    for number in range(len(dataset)):
+    for number, sha256 in enumerate(photo_hashes(model)):
         progress("photos", number, len(dataset))
-        content = (
-            rows[number].tobytes()
-            if rows is not None
-            else (place / dataset.name_of(number)).read_bytes()
-        )
-        part = part_of(content)
+        part = part_of(sha256)
         (view,) = crop_views(dataset.photo_of(number), recipe, 1)
         values = np.frombuffer(normalize(view, recipe), np.float32)
         inputs[part].append(values.reshape(-1, recipe.height, recipe.width))
@@ -136,9 +146,10 @@ def _log_softmax(scores: Scores) -> NDArray[np.float64]:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def _classes(path: Path) -> int:
+def _labels(model: RealModel) -> list[Label]:
+    path = data_folder() / model.file
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     classes = session.get_outputs()[0].shape[-1]
     if not isinstance(classes, int):
         raise ValueError(f"'{path.name}' does not say how many classes it has.")
-    return classes
+    return [Label(f"class {number}") for number in range(classes)]
