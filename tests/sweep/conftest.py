@@ -12,8 +12,8 @@ from small_models import write_small_classifier
 PHOTOS = 24
 
 
-def write_photos(path: Path, n: int = PHOTOS, *, classes: int = 10) -> Path:
-    rng = np.random.default_rng(1)
+def write_photos(path: Path, n: int = PHOTOS, *, classes: int = 10, seed: int = 1) -> Path:
+    rng = np.random.default_rng(seed)
     np.savez(
         path,
         images=rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8),

@@ -225,6 +225,27 @@ def test_rows_by_hand() -> None:
         points_by_hand(group_rows=[16], crush=None)
 
 
+def test_points_by_rate_and_distortion(model: Path, photos: Path, tmp_path: Path) -> None:
+    unlabelled = write_photos(tmp_path / "unlabelled.npz", 40, seed=2)
+    points = points_by_hand(lagrangians=[1e-4], sizes=["20kB"], photos=unlabelled, crush=None)
+    found = swept(model, photos, tmp_path / "out", usual=False, by_hand=points)
+    price, fits = (row.entry for row in found.rows[1:])
+    assert price.settings["lagrangian"] == 1e-4
+    assert fits.file_bytes <= 20_000
+    assert fits.lens == "at-most-20kb.lens"
+    again = swept(model, photos, tmp_path / "out", usual=False, by_hand=points)
+    assert again.measured == 0
+    write_photos(unlabelled, 40, seed=3)
+    assert swept(model, photos, tmp_path / "out", usual=False, by_hand=points).measured == 2
+
+
+def test_photos_that_calibrate_do_not_measure(model: Path, photos: Path, tmp_path: Path) -> None:
+    same = points_by_hand(lagrangians=[1e-4], photos=photos, crush=None)
+    none = points_by_hand(lagrangians=[1e-4], photos=tmp_path / "none", crush=None)
+    assert slug_of(model, photos, tmp_path, by_hand=same) == "calibration-measures"
+    assert slug_of(model, photos, tmp_path, by_hand=none) == "no-such-file"
+
+
 def test_equal_settings_are_one_row_and_equal_names_two_files() -> None:
     eight, four = Settings(bits=8), Settings(bits=4)
     points = without_repeats([Point("a", eight), Point("b", eight), Point("A", four)])

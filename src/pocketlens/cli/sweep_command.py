@@ -35,6 +35,11 @@ TABLE_COLUMNS = 160
               help="Outputs that share a palette in the rows of --bits.")  # fmt: skip
 @click.option("--recipe-file", type=click.Path(path_type=Path), multiple=True,
               help="One more row, by a TOML file as `compress` takes it.")  # fmt: skip
+@click.option("--lagrangian", type=float, multiple=True,
+              help="One more row, at this price of a bit (nats a photo).")  # fmt: skip
+@click.option("--max-size", multiple=True, help="One more row, the best file that fits: 350kB.")
+@click.option("--photos", type=click.Path(path_type=Path),
+              help="Unlabelled photos for these two, others than DATA.")  # fmt: skip
 @click.option("--only", is_flag=True, help="Only 32 bits and the rows given here.")
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
               help="Effort of the PNG optimiser.")  # fmt: skip
@@ -88,7 +93,13 @@ def command(model: Path, data: Path, out: Path | None, **options: Any) -> None:
 def _by_hand(options: dict[str, Any], crush: int | None) -> list[Point]:
     recipes = [(path.stem, read_overrides(path)) for path in options["recipe_file"]]
     return points_by_hand(
-        bits=options["bits"], group_rows=options["group_rows"], recipes=recipes, crush=crush
+        bits=options["bits"],
+        group_rows=options["group_rows"],
+        recipes=recipes,
+        lagrangians=options["lagrangian"],
+        sizes=options["max_size"],
+        photos=options["photos"],
+        crush=crush,
     )
 
 

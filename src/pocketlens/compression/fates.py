@@ -30,13 +30,17 @@ half precision loses of them shows in the answers, and there are not many."""
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens to a tensor, and why."""
+    """What happens to a tensor, and why.
+
+    preferred  it could be half as well, and is where that is asked for by name
+    """
 
     kind: str
     reason: str
+    preferred: bool = False
 
 
-BIAS_IN_FLOAT = Fate("float", "bias or constant")
+BIAS_IN_FLOAT = Fate("float", "bias or constant", preferred=True)
 
 
 def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Settings) -> Fate:
@@ -57,7 +61,8 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
             return BIAS_IN_FLOAT
         columns = values.size // len(values)
         if columns <= FEW_COLUMNS:
-            return Fate("float", f"{columns} weights an output: rounding would not average out")
+            reason = f"{columns} weights an output: rounding would not average out"
+            return Fate("float", reason, preferred=True)
         return Fate("half", "16 bits asked for")
     if not is_weight:
         return Fate("half", "bias or constant")
@@ -66,7 +71,7 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
 
 def _asked_for(fate: Fate, override: Override, *, is_weight: bool, settings: Settings) -> Fate:
     """The fate of a tensor that was asked for by name: the reason says so."""
-    if fate == BIAS_IN_FLOAT and settings.bits == HALF_BITS and not is_weight:
+    if fate.preferred and settings.bits == HALF_BITS:
         fate = Fate("half", "16 bits asked for")
     return replace(fate, reason=f"{fate.reason} (asked for '{override.pattern}')")
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from pocketlens._version import __version__
 from pocketlens.base.errors import ModelError
+from pocketlens.base.files import cannot_read
 from pocketlens.classify.lens import Lens, open_lens, softmax
+from pocketlens.compression.priced import compress_at_price
 from pocketlens.compression.story import pack
 from pocketlens.evaluation.accuracy import ScoresOf, measure
 from pocketlens.evaluation.dataset import Dataset
@@ -44,6 +46,7 @@ class Bench:
     classes         class number of each photo
     engine          what measures: "core avx512"
     order_sha256    of the photos' names in their order: answers are paired by it
+    calibration     fingerprint of the photos for points by rate and distortion; "" without
     folder          where the lenses go
     """
 
@@ -57,6 +60,7 @@ class Bench:
     classes: tuple[int, ...]
     engine: str
     order_sha256: str
+    calibration: str
     folder: Path
 
     def key(self, point: Point) -> str:
@@ -69,7 +73,8 @@ class Bench:
             repr(self.labels),
             self.engine,
             __version__,
-            point.settings.to_json(),
+            point.identity,
+            "" if point.price is None else self.calibration,
         )
         digest = hashlib.sha256()
         for part in parts:
@@ -96,9 +101,8 @@ class Bench:
 
         photo_done  called after each photo
         """
-        contents = pack(imported, settings=point.settings, recipe=self.recipe, labels=self.labels)
         path = self.folder / point.lens
-        write_lens(path, contents)
+        contents = self._make(imported, point, path)
         with open_lens(path, threads=1) as lens:
             memory = lens.memory()
             answers = measure(
@@ -109,7 +113,7 @@ class Bench:
         return Entry(
             key=self.key(point),
             name=point.name,
-            settings=point.settings.to_dict(),
+            settings=point.told,
             model=self.model.name,
             model_sha256=self.model_sha256,
             lens=point.lens,
@@ -123,6 +127,20 @@ class Bench:
             version=__version__,
             measurement=answers,
         )
+
+    def _make(self, imported: Imported, point: Point, path: Path) -> LensContents:
+        if point.price is not None:
+            return compress_at_price(
+                imported,
+                path,
+                price=point.price,
+                crush=point.settings.crush,
+                recipe=self.recipe,
+                labels=self.labels,
+            ).contents
+        contents = pack(imported, settings=point.settings, recipe=self.recipe, labels=self.labels)
+        write_lens(path, contents)
+        return contents
 
     def _photos(self) -> Dataset:
         return Dataset(
@@ -175,6 +193,9 @@ def recipe_sha256(recipe: Recipe) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, hex. Raises FileError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise cannot_read(path, error) from error

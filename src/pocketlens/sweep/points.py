@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from pocketlens.base.errors import UsageError
+from pocketlens.compression.budget import parse_size
 from pocketlens.compression.overrides import Override
+from pocketlens.compression.priced import Price
 from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
@@ -23,10 +28,24 @@ class Point:
 
     name      for people, and of its lens file: "4 bits"
     settings  of the compression
+    price     if it is by rate and distortion; of the settings only `crush` counts then
     """
 
     name: str
     settings: Settings
+    price: Price | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What its lens says of how it was made."""
+        asked = self.settings if self.price is None else self.price
+        values: dict[str, Any] = json.loads(asked.to_json())
+        return values
+
+    @property
+    def identity(self) -> str:
+        """All that tells it from other points of a sweep, as JSON text."""
+        return json.dumps([self.told, self.settings.crush], sort_keys=True)
 
     @property
     def lens(self) -> str:
@@ -71,6 +90,9 @@ def points_by_hand(
     bits: Sequence[int] = (),
     group_rows: Sequence[int] = (),
     recipes: Iterable[tuple[str, tuple[Override, ...]]] = (),
+    lagrangians: Sequence[float] = (),
+    sizes: Sequence[str] = (),
+    photos: Path | None = None,
     crush: int | None,
 ) -> list[Point]:
     """Rows asked for one by one.
@@ -79,7 +101,10 @@ def points_by_hand(
     group_rows  of each width, one row a number of outputs that share a palette; none: one palette
                 a tensor
     recipes     name and overrides of recipe files, over 8 bits
-    Raises UsageError 'bad-bits', 'bad-group-rows', 'group-rows-alone'.
+    lagrangians points by rate and distortion, at these prices of a bit in nats a photo
+    sizes       the same, as large as a file may be: "350kB"
+    photos      unlabelled ones for these
+    Raises UsageError 'bad-bits', 'bad-group-rows', 'group-rows-alone', 'bad-size', 'one-price'.
     """
     if group_rows and not bits:
         raise UsageError(
@@ -97,6 +122,13 @@ def points_by_hand(
             points.append(Point(name, replace(plain, group_rows=rows)))
     for name, overrides in recipes:
         points.append(Point(name, Settings(crush=crush, overrides=overrides)))
+    plain = Settings(crush=crush)
+    for lagrangian in lagrangians:
+        price = Price(lagrangian=lagrangian, photos=photos)
+        points.append(Point(f"price {lagrangian:g}", plain, price))
+    for size in sizes:
+        price = Price(size_bytes=parse_size(size), photos=photos)
+        points.append(Point(f"at most {size}", plain, price))
     return points
 
 
@@ -105,12 +137,12 @@ def without_repeats(points: Iterable[Point]) -> list[Point]:
     kept: dict[str, Point] = {}
     files: set[str] = set()
     for point in points:
-        if point.settings.to_json() in kept:
+        if point.identity in kept:
             continue
         number, named = 2, point
         while named.lens in files:
             named = replace(point, name=f"{point.name} ({number})")
             number += 1
         files.add(named.lens)
-        kept[named.settings.to_json()] = named
+        kept[named.identity] = named
     return list(kept.values())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketlens.base.errors import FileError, UsageError
-from pocketlens.base.files import cannot_write
+from pocketlens.base.files import cannot_read, cannot_write
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import Lens
 from pocketlens.compression.overrides import check_overrides
@@ -26,7 +26,7 @@ from pocketlens.images.recipe import Recipe
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
-from pocketlens.sweep.bench import Bench
+from pocketlens.sweep.bench import Bench, sha256_of
 from pocketlens.sweep.ledger import Entry, Ledger, Timing
 from pocketlens.sweep.points import (
     LeftOut,
@@ -96,7 +96,7 @@ def sweep(
     plain = pack(imported, settings=Settings(bits=32), recipe=recipe, labels=labels)
     ledger = _open_ledger(folder)
     dataset = open_dataset(data, plain.labels, progress=progress)
-    bench = _bench(model, plain, dataset, folder)
+    bench = _bench(model, plain, dataset, folder, calibration=_calibration(points, data))
     del imported
     keys = [bench.key(point) for point in points]
     missing = [
@@ -157,7 +157,30 @@ def _open_ledger(folder: Path) -> Ledger:
     return ledger
 
 
-def _bench(model: Path, plain: LensContents, dataset: Dataset, folder: Path) -> Bench:
+def _calibration(points: Sequence[Point], data: Path) -> str:
+    """Fingerprint of the photos that points are calibrated on: none of those that measure."""
+    places = {point.price.photos for point in points if point.price is not None} - {None}
+    digest = hashlib.sha256()
+    for place in sorted(place.resolve() for place in places if place is not None):
+        measured = data.resolve()
+        if place.is_relative_to(measured) or measured.is_relative_to(place):
+            raise UsageError(
+                f"'{place}' is to calibrate and '{measured}' to measure, but the one holds the "
+                "other: a rate on photos that the palettes were chosen by says too little. "
+                "Give different folders.",
+                slug="calibration-measures",
+            )
+        if not place.exists():
+            raise cannot_read(place, FileNotFoundError())
+        files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+        for sha256 in sorted(map(sha256_of, files)):
+            digest.update(f"{sha256}\n".encode())
+    return digest.hexdigest() if places else ""
+
+
+def _bench(
+    model: Path, plain: LensContents, dataset: Dataset, folder: Path, *, calibration: str
+) -> Bench:
     names = "\n".join(map(dataset.name_of, range(len(dataset))))
     order_sha256 = hashlib.sha256(names.encode()).hexdigest()
     photos = f"{dataset.sha256} {order_sha256} {plain.recipe!r}"
@@ -175,6 +198,7 @@ def _bench(model: Path, plain: LensContents, dataset: Dataset, folder: Path) -> 
         classes=dataset.classes,
         engine=engine,
         order_sha256=order_sha256,
+        calibration=calibration,
         folder=folder,
     )
 
