@@ -69,7 +69,7 @@ def choose_fate(values: NDArray[np.float32], *, is_weight: bool, settings: Setti
     return _palette_or_half(values, settings)
 
 
-def _asked_for(fate: Fate, override: Override, *, is_weight: bool, settings: Settings) -> Fate:
+def _asked_for(fate: Fate, override: Override, *, settings: Settings) -> Fate:
     """The fate of a tensor that was asked for by name: the reason says so."""
     if fate.preferred and settings.bits == HALF_BITS:
         fate = Fate("half", "16 bits asked for")
@@ -186,7 +186,7 @@ def store_tensors(
         fate = choose_fate(values, is_weight=is_weight, settings=own)
         override = chosen_override(settings.overrides, name, is_weight=is_weight)
         if override is not None:
-            fate = _asked_for(fate, override, is_weight=is_weight, settings=own)
+            fate = _asked_for(fate, override, settings=own)
         records.append(store_tensor(name, values, fate=fate, is_weight=is_weight, settings=own))
         done += values.size
     progress("palettes and planes", done, total)
