@@ -16,10 +16,10 @@ from pocketlens.graph.graph import Network
 def data_free(network: Network) -> dict[str, LayerStatistics]:
     """Inputs of mean 0 that are independent and equally large, outputs that are worth the same.
 
-    With these, an error of a weight costs the same wherever it stands: clearly worse than a
-    hundred photos. `photos` and `samples` are 0, by which such statistics are known
-    (LayerStatistics.is_data_free); no bias is corrected and no error is fed back, since means
-    are 0 and covariances diagonal. Covariances are read-only.
+    For a network without a recipe. Much worse than a hundred photos, and than pictures that are
+    invented by a recipe (invented.py). `photos` and `samples` are 0, by which such statistics
+    are known (LayerStatistics.is_data_free). No bias is corrected and no error is fed back,
+    since means are 0 and covariances diagonal, and read-only.
 
     sensitivity  of a layer: 1 / sum of its squared weights, so that the same
                  relative error costs the same in every layer; an absolute scale means nothing

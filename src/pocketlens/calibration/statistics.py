@@ -28,6 +28,7 @@ class LayerStatistics:
                  sample, costs about KL = 1/2 sum_o g_o E[e_o^2] nats a photo
     photos       that were seen; 0: nothing is known, see data_free.py
     samples      columns' samples that the moments were taken over, all photos together
+    invented     whether the photos are no photos, see invented.py
     """
 
     mean: Floats
@@ -35,6 +36,7 @@ class LayerStatistics:
     sensitivity: Floats
     photos: int
     samples: int
+    invented: bool = False
 
     @property
     def groups(self) -> int:
@@ -43,8 +45,8 @@ class LayerStatistics:
 
     @property
     def is_data_free(self) -> bool:
-        """Whether no photo was seen: means 0, covariances the identity."""
-        return self.photos == 0
+        """Whether no photo was seen."""
+        return self.photos == 0 or self.invented
 
     def parts(self) -> Iterator[tuple[int, slice, Floats]]:
         """Each covariance with its place: (group, columns, covariance).
