@@ -65,6 +65,7 @@ class Bench:
     cache: Path
     progress: Progress
     _written: set[str] = field(default_factory=set)
+    _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     @property
     def path(self) -> Path:
@@ -98,8 +99,7 @@ class Bench:
 
     def work(self, peer: Peer) -> Path:
         """The folder with what a peer needs, made as it is needed."""
-        folder = self.cache / "work" / self.model.name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(self._folder.name)
         self._write(folder / "model.onnx", lambda file: file.write_bytes(self.path.read_bytes()))
         weights = float_weights(self.path)
         self._write(folder / "weights.npz", lambda file: np.savez(file, **cast(Any, weights)))

@@ -8,6 +8,7 @@ answer.json and either decoded.npz (weights by name) or compressed.onnx there.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -118,18 +119,24 @@ def environment(peer: Peer, cache: Path) -> Path:
     mark = hashlib.sha256("\n".join(peer.requirements).encode()).hexdigest()[:12]
     folder = cache / "environments" / f"{Path(peer.script).stem}-{mark}"
     python, done = folder / "bin" / "python", folder / "installed"
-    if done.is_file():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be making it
+        if not done.is_file():
+            _install(peer, folder)
+            done.touch()
+    return python
+
+
+def _install(peer: Peer, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
     install = [str(python), "-m", "pip", "install", "-q", *peer.requirements]
     with (folder / "install.log").open("w", encoding="utf-8") as log:
         code = subprocess.run(install, stdout=log, stderr=log, check=False).returncode
     if code:
         raise PeerError(f"cannot be installed: {_last_error(folder / 'install.log')}")
-    done.touch()
-    return python
 
 
 def run(peer: Peer, point: Point, *, cache: Path, work: Path) -> dict[str, Any]:
