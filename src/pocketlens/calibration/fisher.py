@@ -63,9 +63,7 @@ def add_fisher(
     last = classifying_weights(network.graph)
     out = {}
     for name, layer in statistics.items():
-        worth = spread_worth(
-            found[name].traces, _variances(layer), rows_are_classes=name == last
-        )
+        worth = spread_worth(found[name].traces, _variances(layer), rows_are_classes=name == last)
         matrices = found[name].matrices
         covariance = layer.covariance
         if matrices is not None and matrices.shape == covariance.shape:
