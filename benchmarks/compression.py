@@ -42,7 +42,7 @@ from compression_judge import (
 )
 from compression_peers import PEERS, Peer, Point
 from compression_statistics import statistics_of
-from compression_table import LEDGER, Ledger, table_of
+from compression_table import LEDGER, Ledger, equal_table, table_of
 from measuring import commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.base.progress import Progress
@@ -257,7 +257,9 @@ def main(
                 measure(bench, wanted, own, ledger)
     console = Console(width=130)
     console.print(f"{machine()}, commit {commit()}, part {part}, {place}")
-    console.print(table_of(ledger.rows, [model.name for model in models], part))
+    shown = [model.name for model in models]
+    console.print(table_of(ledger.rows, shown, part))
+    console.print(equal_table(ledger.rows, shown, part))
 
 
 if __name__ == "__main__":

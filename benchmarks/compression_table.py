@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from rich.table import Table
 
 LEDGER = Path(__file__).parent / "results" / "compression.jsonl"
 COLUMNS = ("peer", "point", "bytes", "% of float", "KL", "top-1 %", "lost/won", "agree %", "CPU s")
+
+LEVELS = (0.005, 0.01, 0.02, 0.045, 0.13)
 
 
 class Ledger:
@@ -45,16 +49,23 @@ def table_of(rows: list[dict[str, Any]], models: list[str], part: str) -> Table:
         left = column in ("peer", "point")
         table.add_column(column, justify="left" if left else "right", no_wrap=not left)
     for model in models:
-        newest = {
-            (row["peer"], json.dumps(row["point"])): row
-            for row in rows
-            if row["model"] == model and row["part"] == part
-        }
+        newest = newest_rows(rows, model, part)
         table.add_row(f"[bold]{model}[/]")
-        whole = newest.get(("float", "{}"), {}).get("bytes")
-        for row in newest.values():
+        whole = next((row["bytes"] for row in newest if row["peer"] == "float"), None)
+        for row in newest:
             table.add_row(*_cells(row, whole))
     return table
+
+
+def newest_rows(rows: list[dict[str, Any]], model: str, part: str) -> list[dict[str, Any]]:
+    """The last row of every point of a model, peers together, each from its largest file on."""
+    newest = {
+        (row["peer"], json.dumps(row["point"])): row
+        for row in rows
+        if row["model"] == model and row["part"] == part
+    }
+    peers = list(dict.fromkeys(peer for peer, _ in newest))
+    return sorted(newest.values(), key=lambda r: (peers.index(r["peer"]), -r.get("bytes", 0)))
 
 
 def _cells(row: dict[str, Any], whole_bytes: int | None) -> list[str]:
@@ -73,3 +84,38 @@ def _cells(row: dict[str, Any], whole_bytes: int | None) -> list[str]:
         f"{100 * row['agree'] / row['n']:.1f}",
         "" if seconds is None else f"{seconds:.1f}",
     ]
+
+
+def bytes_at(rows: list[dict[str, Any]], kl: float) -> float | None:
+    """Bytes that a peer needs for a KL, between its two nearest points; None beyond them.
+
+    Straight lines between logarithms, along the points that no smaller file equals.
+    """
+    front: list[tuple[float, float]] = []
+    for row in sorted(rows, key=lambda row: (row["bytes"], row["kl"])):
+        if row["kl"] > 0 and (not front or row["kl"] < front[-1][1]):
+            front.append((row["bytes"], row["kl"]))
+    for (small, worse), (large, better) in pairwise(front):
+        if better <= kl <= worse:
+            share = math.log(worse / kl) / math.log(worse / better)
+            return float(small * (large / small) ** share)
+    return None
+
+
+def equal_table(rows: list[dict[str, Any]], models: list[str], part: str) -> Table:
+    """What every peer needs for the same KL."""
+    table = Table(box=None, pad_edge=False, title="bytes at equal KL", title_justify="left")
+    table.add_column("peer")
+    for kl in LEVELS:
+        table.add_column(f"KL {kl}", justify="right")
+    for model in models:
+        table.add_row(f"[bold]{model}[/]")
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in newest_rows(rows, model, part):
+            if "kl" in row:
+                found.setdefault(row["peer"], []).append(row)
+        for peer, own in found.items():
+            sizes = [bytes_at(own, kl) for kl in LEVELS]
+            if any(sizes):
+                table.add_row(peer, *(f"{size:,.0f}" if size else "–" for size in sizes))
+    return table

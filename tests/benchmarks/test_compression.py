@@ -109,3 +109,11 @@ def test_a_ledger_cut_short_is_gone_on_with(table, tmp_path):
     again.add({"key": ["c"], "kl": 1.0})
     assert [table.Ledger(place).holds([key]) for key in "abc"] == [True, False, True]
     assert json.loads(place.read_text().splitlines()[-1]) == {"key": ["c"], "kl": 1.0}
+
+
+def test_bytes_at_a_kl_lie_between_the_two_nearest_points(table):
+    rows = [{"bytes": b, "kl": kl} for b, kl in ((100, 0.1), (400, 0.001), (250, 0.5))]
+    assert table.bytes_at(rows, 0.01) == pytest.approx(200)
+    assert table.bytes_at(rows, 0.1) == pytest.approx(100)
+    assert table.bytes_at(rows, 0.2) is None
+    assert table.bytes_at(rows, 0.0001) is None
