@@ -87,6 +87,7 @@ class _Worker:
         self.bench = bench
         self.counter = counter
         self.imported: Imported | None = None
+        self.is_stopped = False
 
     def measure(self, point: Point) -> Entry:
         if self.imported is None:
@@ -113,10 +114,14 @@ def _begin(bench: Bench, counter: Synchronized[int]) -> None:
 def _measure(point: Point) -> Entry:
     if _worker is None:
         raise AssertionError
+    if _worker.is_stopped:  # the pool takes the exception for the last point's and hands out more
+        sys.exit(1)
     return _worker.measure(point)
 
 
 def _stop(*_: Any) -> None:
+    if _worker is not None:
+        _worker.is_stopped = True
     sys.exit(1)
 
 
