@@ -45,6 +45,7 @@ from compression_statistics import statistics_of
 from compression_table import LEDGER, Ledger, equal_table, table_of
 from measuring import commit, machine
 from models import MODELS, RealModel, data_folder
+from pocketlens.base.errors import LensFileError
 from pocketlens.base.progress import Progress
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress, unpack
@@ -165,7 +166,10 @@ def lens_rows(
     if not ledger.holds(key):
         row = _row(bench, OURS, point, key)
         row |= {"bytes": file.stat().st_size, "counted": ".lens", "seconds": seconds}
-        weights = dict(unpack(read_lens(file)).network.tensors)
+        try:
+            weights = dict(unpack(read_lens(file)).network.tensors)
+        except LensFileError as error:
+            raise click.ClickException(str(error)) from error
         yield row | bench.verdict(with_weights(bench.path, weights))
 
 
