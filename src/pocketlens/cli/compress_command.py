@@ -131,7 +131,7 @@ def _print_priced(priced: Priced) -> None:
     """What is known of the answers: on photos that nothing was fitted to or chosen by."""
     unseen = priced.unseen
     if unseen is None:
-        Console().print("Without --photos every layer is taken to matter alike: clearly worse.")
+        Console().print("Without --photos invented pictures stood in for them: clearly worse.")
         return
     low, high = unseen.agreement_interval
     Console().print(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
-from pocketlens.calibration.data_free import data_free
 from pocketlens.calibration.divergence import Divergence, divergence
+from pocketlens.calibration.invented import without_photos
 from pocketlens.calibration.photos import PhotoSet, open_photos
 from pocketlens.calibration.sensitivity import add_sensitivities
 from pocketlens.calibration.statistics import LayerStatistics
@@ -122,7 +122,9 @@ def compress_at_price(
         parts = open_photos(price.photos, empty.recipe, limit=price.photo_limit, progress=progress)
         fit, report = parts.fit, parts.report
     network = imported.network
-    statistics = see(network, fit, seed=price.seed, threads=price.threads, progress=progress)
+    statistics = see(
+        network, fit, empty.recipe, seed=price.seed, threads=price.threads, progress=progress
+    )
     trial = _code(empty, network, statistics, price=price, crush=crush, progress=progress)
     unseen = None if report is None else _divergence(imported, trial.result, report, progress)
     write_lens(out, trial.result, progress=progress)
@@ -152,17 +154,18 @@ def _divergence(
 def see(
     network: Network,
     inputs: Sequence[NDArray[np.float32]],
+    recipe: Recipe,
     *,
     seed: int = 0,
     threads: int = 1,
     progress: Progress = silent,
 ) -> dict[str, LayerStatistics]:
-    """What photos do to every layer; without photos, what can be guessed (clearly worse).
+    """What photos do to every layer; without photos, what invented pictures do: clearly worse.
 
     inputs  network inputs, float32 (1, C, H, W), as the recipe makes them; may be empty
     """
     if not inputs:
-        return data_free(network)
+        return without_photos(network, recipe, seed=seed, threads=threads, progress=progress)
     statistics = collect(network, inputs, threads=threads, progress=progress)
     return add_sensitivities(
         network, statistics, inputs, seed=seed, threads=threads, progress=progress
