@@ -2,8 +2,8 @@
 
 The covariance says how large an error of weights becomes in a layer's outputs, at one position of
 a picture; Fisher information says what the answer then loses, over the whole picture. As the
-shape of the loss it halves the KL of small files: on MobileNetV2 at 1.55 MB the covariance alone
-gave .058, this .047 (same sensitivities).
+shape of the loss it makes smaller files at the same KL: on ResNet-8 (625 rows to fit, 625 others to
+measure) by about a tenth, with the same sensitivities.
 """
 
 from __future__ import annotations
