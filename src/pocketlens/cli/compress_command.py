@@ -16,7 +16,7 @@ from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
 from pocketlens.compression.budget import parse_size
 from pocketlens.compression.overrides import read_overrides
-from pocketlens.compression.priced import Price, Priced, compress_at_price
+from pocketlens.compression.priced import WORTH_BY, Price, Priced, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
@@ -135,8 +135,8 @@ def _print_priced(priced: Priced) -> None:
         return
     low, high = unseen.agreement_interval
     Console().print(
-        f"Fitted to {priced.photos} photos; on {unseen.photos} others {unseen.agreement:.1f} % of "
-        f"the first answers are the float network's ({low:.1f} to {high:.1f}), "
+        f"Fitted to {priced.photos} photos ({WORTH_BY}); on {unseen.photos} others "
+        f"{unseen.agreement:.1f} % of the first answers are the float network's ({low:.1f} to {high:.1f}), "
         f"KL {unseen.kl:.4f} nats."
     )
 

@@ -16,6 +16,7 @@ from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
 from pocketlens.calibration.divergence import Divergence, divergence
+from pocketlens.calibration.fisher import add_fisher
 from pocketlens.calibration.invented import without_photos
 from pocketlens.calibration.photos import PhotoSet, open_photos
 from pocketlens.calibration.sensitivity import add_sensitivities
@@ -28,12 +29,16 @@ from pocketlens.compression.story import frame, pack
 from pocketlens.graph.graph import Network
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.writer import write_lens
+from pocketlens.torchnet.network import has_torch
 
 if TYPE_CHECKING:
     from pocketlens.compression.recipes import RecipeRequest
     from pocketlens.images.recipe import Recipe
     from pocketlens.importers.imported import Imported
     from pocketlens.labels.labels import Label
+
+WORTH_BY = "fisher" if has_torch() else "shaking"
+"""How the worth of outputs is found here."""
 
 FIRST_LAGRANGIAN = 1e-6
 LEAST_LAGRANGIAN = 1e-12
@@ -70,7 +75,12 @@ class Price:
 
     def to_json(self) -> str:
         """JSON text with sorted keys, for the lens's provenance. No path: those are private."""
-        values = {"size_bytes": self.size_bytes, "lagrangian": self.lagrangian, "seed": self.seed}
+        values = {
+            "size_bytes": self.size_bytes,
+            "lagrangian": self.lagrangian,
+            "seed": self.seed,
+            "worth_by": WORTH_BY,
+        }
         return json.dumps({k: v for k, v in values.items() if v is not None}, sort_keys=True)
 
 
@@ -162,11 +172,18 @@ def see(
 ) -> dict[str, LayerStatistics]:
     """What photos do to every layer; without photos, what invented pictures do: clearly worse.
 
+    What outputs are worth is Fisher information where torch is installed, else what shaking the
+    weights does to the answers: two ways to the same, which give different bytes. WORTH_BY says
+    which it is, and the lens keeps it.
     inputs  network inputs, float32 (1, C, H, W), as the recipe makes them; may be empty
     """
     if not inputs:
         return without_photos(network, recipe, seed=seed, threads=threads, progress=progress)
     statistics = collect(network, inputs, threads=threads, progress=progress)
+    if has_torch():
+        return add_fisher(
+            network, statistics, inputs, seed=seed, threads=threads, progress=progress
+        )
     return add_sensitivities(
         network, statistics, inputs, seed=seed, threads=threads, progress=progress
     )
