@@ -136,7 +136,8 @@ def _print_priced(priced: Priced) -> None:
     low, high = unseen.agreement_interval
     Console().print(
         f"Fitted to {priced.photos} photos ({WORTH_BY}); on {unseen.photos} others "
-        f"{unseen.agreement:.1f} % of the first answers are the float network's ({low:.1f} to {high:.1f}), "
+        f"{unseen.agreement:.1f} % ({low:.1f} to {high:.1f}) of the first answers are those of "
+        "the float network, "
         f"KL {unseen.kl:.4f} nats."
     )
 
