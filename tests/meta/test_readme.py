@@ -27,7 +27,8 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the README speaks of."""
     write_small_classifier(tmp_path / "model.onnx", classes=3, side=48)
     rng = np.random.default_rng(0)
-    for name in ("photo.jpg", "photos/a/1.jpg", "photos/b/2.jpg", "photos/c/3.jpg"):
+    unlabelled = [f"unlabelled/{number}.jpg" for number in range(40)]
+    for name in ("photo.jpg", "photos/a/1.jpg", "photos/b/2.jpg", "photos/c/3.jpg", *unlabelled):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(path)
