@@ -47,14 +47,18 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """The commit that is measured, with a + where files have changed since."""
+    """The commit that is measured, with a + where files other than results have changed since."""
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty=+"],
-            cwd=HERE, capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
+        name = _git("rev-parse", "--short", "HEAD")
+        changed = _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return name + ("+" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def append_rows(name: str, rows: list[dict[str, Any]]) -> Path:
