@@ -40,9 +40,10 @@ docs: $(VENV)/demo.stamp  ## paste generated parts into the docs
 	$(BIN)/python tools/draw_picture.py
 
 bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
-	$(BIN)/python benchmarks/palettes.py
-	$(BIN)/python benchmarks/planes.py
+	$(BIN)/python benchmarks/accuracy.py --bits 32 --bits 16 --bits 8 --bits 6 --bits 4
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/planes.py
+	$(BIN)/python benchmarks/palettes.py
 
 bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/compression.py

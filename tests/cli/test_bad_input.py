@@ -142,6 +142,24 @@ def test_a_folder_that_may_not_be_written(run: Run, model: Path) -> None:
     assert "[cannot-write]" in sentence(run, "compress", model, "-o", folder / "x.lens")
 
 
+def test_a_result_never_replaces_what_it_is_made_from(run: Run, model: Path, lens: Path) -> None:
+    Path("own.onnx").write_bytes(model.read_bytes())
+    Path("link.lens").hardlink_to("own.onnx")
+    for out in ("own.onnx", "link.lens"):
+        assert "[out-is-source]" in sentence(run, "compress", "own.onnx", "-o", out)
+        priced = ("--max-size", 16_000, "--preset", "cifar-raw")
+        assert "[out-is-source]" in sentence(run, "compress", "own.onnx", "-o", out, *priced)
+    assert Path("own.onnx").read_bytes() == model.read_bytes()
+    before = lens.read_bytes()
+    assert "[out-is-source]" in sentence(run, "report", lens, "-o", lens)
+    assert lens.read_bytes() == before
+
+
+def test_a_folder_in_place_of_a_file(run: Run) -> None:
+    for command in (("compress", "."), ("report", "."), ("sweep", ".", "--data", ".")):
+        assert "[is-a-folder]" in sentence(run, *command)
+
+
 def test_a_folder_that_is_not_there(run: Run, model: Path) -> None:
     assert "[cannot-write]" in sentence(run, "compress", model, "-o", "no/where/x.lens")
 

@@ -87,6 +87,8 @@ def test_a_size_out_of_reach_names_the_smallest(run: Run, model: Path) -> None:
         (("--max-size", "1MB", "--lagrangian", 1e-6), "one-price"),
         (("--photos", "."), "one-price"),
         (("--lagrangian", -1.0), "bad-lagrangian"),
+        (("--lagrangian", 1e-6, "--seed", -1), "bad-seed"),
+        (("--lagrangian", 1e-6, "--threads", 0), "bad-threads"),
         (("--lagrangian", 1e-6, "--photos", "."), "calibration-empty"),
         (("--lagrangian", 1e-6, "--photos", "nowhere"), "no-such-file"),
     ],

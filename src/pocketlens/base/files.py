@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pocketlens.base.errors import FileError
+from pocketlens.base.errors import FileError, UsageError
 
 
 @contextlib.contextmanager
@@ -49,6 +49,25 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` to `path` as UTF-8, whole or not at all. Raises FileError 'cannot-write'."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def beside(source: Path, ending: str) -> Path:
+    """Where a result goes when nobody says: the source's name with another ending.
+
+    Raises FileError 'is-a-folder' where the source is none that a file could be named after.
+    """
+    if not source.name or source.is_dir():
+        raise cannot_read(source, IsADirectoryError())
+    return source.with_suffix(ending)
+
+
+def keep_apart(source: Path, out: Path) -> None:
+    """Refuse to write a result over what it is made from. Raises UsageError 'out-is-source'."""
+    if source.exists() and out.exists() and source.samefile(out):
+        raise UsageError(
+            f"The result would replace '{source}', which it is made from. Name another place: -o.",
+            slug="out-is-source",
+        )
 
 
 def cannot_write(path: Path, error: OSError) -> FileError:

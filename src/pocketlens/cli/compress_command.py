@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pocketlens.base.errors import UsageError
+from pocketlens.base.files import beside, keep_apart
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
@@ -59,7 +60,8 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --recipe-file bits.toml
     pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
     """
-    target = out or model.with_suffix(".lens")
+    target = out or beside(model, ".lens")
+    keep_apart(model, target)
     request = recipe_from(options)
     common = {
         "recipe": request,

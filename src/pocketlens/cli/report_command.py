@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pocketlens.base.errors import UsageError
-from pocketlens.base.files import cannot_read, write_text
+from pocketlens.base.files import beside, cannot_read, keep_apart, write_text
 from pocketlens.classify.lens import Lens
 from pocketlens.cli.console import size_text
 from pocketlens.cli.inspect_command import tensor_rows
@@ -33,6 +33,8 @@ def command(lens: Path, out: Path | None, sweep: Path | None) -> None:
     pocketlens report model.lens
     pocketlens report model.lens -o page.html --sweep model.sweep/
     """
+    target = out or beside(lens, ".html")
+    keep_apart(lens, target)
     contents = read_lens(lens)
     rows: tuple[Row, ...] = ()
     left_out: list[LeftOut] = []
@@ -48,7 +50,6 @@ def command(lens: Path, out: Path | None, sweep: Path | None) -> None:
         sweep=rows,
         left_out=left_out,
     )
-    target = out or lens.with_suffix(".html")
     write_text(target, page)
     click.echo(f"The page: {target} ({size_text(target.stat().st_size)})")
 

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pocketlens.base.files import beside
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
 from pocketlens.compression.overrides import read_overrides
@@ -60,7 +61,7 @@ def command(model: Path, data: Path, out: Path | None, **options: Any) -> None:
     pocketlens sweep model.onnx --data photos/val --bits 5 --bits 4 --group-rows 16
     pocketlens sweep model.onnx --data cifar10.npz --preset cifar-raw -o sizes/ --json
     """
-    folder = out or model.with_suffix(".sweep")
+    folder = out or beside(model, ".sweep")
     crush = None if options["no_crush"] else options["crush"]
     try:
         with progress_bar(hidden=options["as_json"]) as progress:

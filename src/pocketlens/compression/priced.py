@@ -72,6 +72,14 @@ class Price:
                 "Give one of the two: the size of the file, or the price of a bit.",
                 slug="one-price",
             )
+        if not 1 <= self.threads <= 256:
+            raise UsageError(
+                f"{self.threads} threads were asked for; choose 1 to 256.", slug="bad-threads"
+            )
+        if self.seed < 0:
+            raise UsageError(
+                f"The seed {self.seed} was given; a seed is 0 or more.", slug="bad-seed"
+            )
 
     def to_json(self) -> str:
         """JSON text with sorted keys, for the lens's provenance. No path: those are private."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pocketlens._version import __version__
 from pocketlens.base.errors import ModelError, UsageError
+from pocketlens.base.files import keep_apart
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import ends_in_softmax
 from pocketlens.compression.fates import store_tensors
@@ -46,6 +47,7 @@ def compress(
     returns  what was written
     Raises ModelError, UsageError, FileError.
     """
+    keep_apart(model, out)
     settings = settings or Settings()
     progress("reading the model", 0, 1)
     imported = read_onnx(model)
