@@ -43,6 +43,17 @@ class TensorRecord:
     plane         the indices; None without a palette
     error         relative squared error against the float original:
                   sum (w - w')^2 / sum w^2, 0.0 where the sum is 0
+    first_pixel   where in `plane` the tensor's pixels begin. Small tensors whose indices have
+                  the same bits may share a plane: one follows the other without a gap, and all
+                  their records hold the same plane
+    mask          None, or a plane of 1 bit a weight. Where it is 0, the index is `common`; where
+                  it is 1, it is the next pixel p of `plane`, or p + 1 from `common` upwards:
+                  `plane` then has pixels for those weights alone, and tells one value fewer
+    common        the index that a mask stands for; 0 without a mask
+    affine        None, or (offset, step), both float32: the one palette is offset + step x i
+                  in half precision, and the file keeps these two numbers only
+    loss          nats a photo that coding this tensor costs, as calibration foresees; None
+                  where it was coded without photos
     """
 
     name: str
@@ -55,6 +66,11 @@ class TensorRecord:
     values: bytes = b""
     plane: Plane | None = None
     error: float = 0.0
+    first_pixel: int = 0
+    mask: Plane | None = None
+    common: int = 0
+    affine: tuple[float, float] | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True)
