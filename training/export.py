@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from torch import nn
 
 from data import MEAN, STD, DataError, Split, load, plain
 from network import LensNet, multiply_adds, parameter_count
@@ -44,7 +45,7 @@ def read_checkpoint(path: Path) -> tuple[LensNet, dict[str, Any]]:
     return network, content
 
 
-def write_onnx(network: LensNet, size: int, path: Path) -> None:
+def write_onnx(network: nn.Module, size: int, path: Path) -> None:
     """Write the network as ONNX with a free batch dimension named ``batch``."""
     partial = path.with_suffix(".tmp")
     with warnings.catch_warnings():
