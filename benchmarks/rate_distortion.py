@@ -28,7 +28,6 @@ from rich.table import Table
 from measuring import append_rows, commit, machine
 from models import CIFAR, MODELS, RealModel, data_folder
 from pocketlens.calibration.collect import collect
-from pocketlens.calibration.fisher import add_fisher
 from pocketlens.calibration.running import open_float
 from pocketlens.calibration.sensitivity import add_sensitivities
 from pocketlens.calibration.statistics import LayerStatistics
@@ -86,9 +85,7 @@ def _part(photo: Path) -> str:
 def known_of(network: Network, fit: Pictures, *, torch: bool) -> dict[str, LayerStatistics]:
     pictures = [x[None] for x in fit.inputs]
     moments = collect(network, pictures)
-    if torch:
-        return add_fisher(network, moments, pictures)
-    return add_sensitivities(network, moments, pictures, method="perturbation")
+    return add_sensitivities(network, moments, pictures, method="fisher" if torch else "shaking")
 
 
 def scores_of(engine: CoreEngine, inputs: NDArray[np.float32]) -> Scores:

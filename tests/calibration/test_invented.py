@@ -46,7 +46,7 @@ def test_tiny_and_gray_inputs_work() -> None:
 
 def test_statistics_say_that_they_are_invented(tmp_path: Path) -> None:
     network = read_onnx(write_small_classifier(tmp_path / "m.onnx", side=16)).network
-    found = without_photos(network, recipe("rgb", 16), count=4, method="perturbation")
+    found = without_photos(network, recipe("rgb", 16), count=4, method="shaking")
     for layer in found.values():
         assert layer.is_data_free
         assert layer.invented

@@ -13,12 +13,9 @@ from pocketlens.calibration import sensitivity
 from pocketlens.calibration.collect import collect
 from pocketlens.calibration.data_free import data_free
 from pocketlens.calibration.divergence import kl_each
+from pocketlens.calibration.fisher import SPREAD, classifying_weights, spread_worth
 from pocketlens.calibration.perturbation import mean_shift
-from pocketlens.calibration.sensitivity import (
-    add_sensitivities,
-    classifying_weights,
-    spread_worth,
-)
+from pocketlens.calibration.sensitivity import add_sensitivities, method_here
 from pocketlens.engine.reference import ReferenceEngine
 from pocketlens.graph.graph import Network
 from pocketlens.importers.onnx.reader import read_onnx
@@ -26,7 +23,7 @@ from pocketlens.torchnet.network import has_torch
 from small_models import write_small_classifier
 
 needs_torch = pytest.mark.skipif(not has_torch(), reason="the 'torch' extra is not installed")
-METHODS = ("perturbation", pytest.param("fisher", marks=needs_torch))
+METHODS = ("shaking", pytest.param("fisher", marks=needs_torch))
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +50,7 @@ def test_predicted_kl_is_measured_kl(
     statistics = add_sensitivities(network, collect(network, photos), photos, method=method)
     before = scores(network, photos)
     rng = np.random.default_rng(9)
+    ratios = []
     for name, layer in statistics.items():
         predicted, measured = [], []
         for _ in range(8):
@@ -67,8 +65,12 @@ def test_predicted_kl_is_measured_kl(
             rows = change.reshape(len(change), -1)
             errors = ((rows @ layer.covariance[0]) * rows).sum(axis=1)
             predicted.append(0.5 * (layer.sensitivity * errors).sum())
-        ratio = np.mean(measured) / np.mean(predicted)
-        assert 1 / 3 < ratio < 3, (name, ratio)
+        ratios.append(np.mean(measured) / np.mean(predicted))
+    # Fisher's answers are softened, so that those of a network as sure of itself as this one cost
+    # too much, in all layers alike; shaking knows the cost and spreads it over outputs by guess.
+    assert max(ratios) / min(ratios) < (1.5 if method == "fisher" else 7)
+    low, high = (1 / 7, 1.5) if method == "fisher" else (1 / 3, 3)
+    assert all(low < ratio < high for ratio in ratios), ratios
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -88,7 +90,7 @@ def test_a_dead_input_is_worth_nothing_and_breaks_nothing(
 def test_shaking_is_repeatable_and_seeded(network: Network, photos: list[np.ndarray]) -> None:
     statistics = collect(network, photos[:8])
     once, again, other = (
-        add_sensitivities(network, statistics, photos[:8], method="perturbation", seed=seed)
+        add_sensitivities(network, statistics, photos[:8], method="shaking", seed=seed)
         for seed in (0, 0, 1)
     )
     for name in statistics:
@@ -103,7 +105,7 @@ def test_worth_is_spread_but_kept() -> None:
     worth = spread_worth(fisher, variances)
     assert worth @ variances == pytest.approx(fisher.sum())
     assert (worth > 0).all()
-    assert worth.max() <= sensitivity.SPREAD * np.median(worth) * 1.001
+    assert worth.max() <= SPREAD * np.median(worth) * 1.001
     same = spread_worth(fisher, variances, rows_are_classes=True)
     assert (same == same[0]).all()
     assert same @ variances == pytest.approx(fisher.sum())
@@ -120,6 +122,7 @@ def test_fisher_without_torch_says_what_to_install(
     network: Network, photos: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pocketlens.torchnet.network.find_spec", lambda name: None)
+    assert method_here() == "shaking"
     with pytest.raises(MissingExtraError, match=r"pocketlens\[torch\]"):
         add_sensitivities(network, collect(network, photos[:2]), photos[:2], method="fisher")
 

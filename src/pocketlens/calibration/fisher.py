@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.calibration.sensitivity import classifying_weights, spread_worth
+from pocketlens.calibration.columns import weight_users
+from pocketlens.calibration.downstream import seen_variances
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.classify.lens import ends_in_softmax
-from pocketlens.graph.graph import Network
+from pocketlens.graph.graph import Graph, Network
 from pocketlens.torchnet.network import ask_for_torch
 
 Array = NDArray[np.float32]
@@ -26,6 +27,12 @@ Floats = NDArray[np.float64]
 
 PART = 0.9
 """Of the matrix that is Fisher's; the rest is the covariance, which is less noisy."""
+
+SHRINK = 0.3
+"""Part of an output's worth that is its layer's mean: the estimate is noisy."""
+
+SPREAD = 64.0
+"""Within a layer, no output is worth more than this many medians, or less than their inverse."""
 
 
 def add_fisher(
@@ -63,7 +70,9 @@ def add_fisher(
     last = classifying_weights(network.graph)
     out = {}
     for name, layer in statistics.items():
-        worth = spread_worth(found[name].traces, _variances(layer), rows_are_classes=name == last)
+        worth = spread_worth(
+            found[name].traces, seen_variances(layer), rows_are_classes=name == last
+        )
         matrices = found[name].matrices
         covariance = layer.covariance
         if matrices is not None and matrices.shape == covariance.shape:
@@ -72,12 +81,29 @@ def add_fisher(
     return out
 
 
-def _variances(layer: LayerStatistics) -> Floats:
-    """Of the columns that each output sees, summed: (outputs,)."""
-    traces = np.zeros(layer.groups)
-    for group, _, matrix in layer.parts():
-        traces[group] += np.trace(matrix)
-    return np.repeat(traces, len(layer.sensitivity) // layer.groups)
+def spread_worth(fisher: Floats, variances: Floats, *, rows_are_classes: bool = False) -> Floats:
+    """Sensitivities of a layer's outputs from a noisy Fisher information of their weights.
+
+    fisher            (outputs,), not negative: summed over columns
+    variances         (outputs,): of the columns that each output sees, summed
+    rows_are_classes  then most outputs got no gradient on a few hundred photos, and all are
+                      worth the same
+    returns           g with sum g variances = sum fisher; outputs differ as their own estimates
+                      do, but SHRINK of it is the layer's, and within SPREAD of the median.
+                      All zero where the layer is dead
+    """
+    total, seen = float(fisher.sum()), float(variances.sum())
+    if total <= 0 or seen <= 0:
+        return np.zeros(len(fisher))
+    mean = total / seen
+    if rows_are_classes:
+        return np.full(len(fisher), mean)
+    own = np.divide(fisher, variances, out=np.full(len(fisher), mean), where=variances > 0)
+    shrunk = (1 - SHRINK) * own + SHRINK * mean
+    median = float(np.median(shrunk))
+    kept = np.clip(shrunk, median / SPREAD, median * SPREAD)
+    worth: Floats = kept * (total / float(kept @ variances))
+    return worth
 
 
 def blend(covariance: Floats, matrices: Floats, part: float) -> Floats:
@@ -92,3 +118,19 @@ def blend(covariance: Floats, matrices: Floats, part: float) -> Floats:
     blended: Floats = (1 - use)[:, None, None] * covariance
     blended += (use * scale)[:, None, None] * matrices
     return blended
+
+
+def classifying_weights(graph: Graph) -> str:
+    """The weights whose outputs are the classes, or "": those of the layer before the scores.
+
+    Scores may be moved, averaged over positions (SqueezeNet), rectified, and end in a softmax.
+    """
+    makers = {node.output: node for node in graph.nodes}
+    node = makers.get(graph.outputs[0])
+    while node is not None and node.op in (
+        *("softmax", "reshape", "transpose", "slice", "reduce", "avg_pool", "unary"),
+    ):
+        node = makers.get(node.inputs[0])
+    if node is None or node.op not in ("conv2d", "linear"):
+        return ""
+    return node.inputs[1] if node.inputs[1] in weight_users(graph) else ""

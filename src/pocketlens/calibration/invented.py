@@ -66,7 +66,7 @@ def without_photos(
     recipe: Recipe,
     *,
     count: int = PICTURES,
-    method: Method = "auto",
+    method: Method | None = None,
     seed: int = 0,
     threads: int = 1,
     progress: Progress = silent,

@@ -16,10 +16,9 @@ from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
 from pocketlens.calibration.divergence import Divergence, divergence
-from pocketlens.calibration.fisher import add_fisher
 from pocketlens.calibration.invented import without_photos
 from pocketlens.calibration.photos import PhotoSet, open_photos
-from pocketlens.calibration.sensitivity import add_sensitivities
+from pocketlens.calibration.sensitivity import add_sensitivities, method_here
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.classify.lens import Lens, ends_in_softmax
 from pocketlens.compression.budget import Trial, fit_size
@@ -29,7 +28,6 @@ from pocketlens.compression.story import frame, pack
 from pocketlens.graph.graph import Network
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.writer import write_lens
-from pocketlens.torchnet.network import has_torch
 
 if TYPE_CHECKING:
     from pocketlens.compression.recipes import RecipeRequest
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from pocketlens.importers.imported import Imported
     from pocketlens.labels.labels import Label
 
-WORTH_BY = "fisher" if has_torch() else "shaking"
+WORTH_BY = method_here()
 """How the worth of outputs is found here."""
 
 FIRST_LAGRANGIAN = 1e-6
@@ -188,10 +186,6 @@ def see(
     if not inputs:
         return without_photos(network, recipe, seed=seed, threads=threads, progress=progress)
     statistics = collect(network, inputs, threads=threads, progress=progress)
-    if has_torch():
-        return add_fisher(
-            network, statistics, inputs, seed=seed, threads=threads, progress=progress
-        )
     return add_sensitivities(
         network, statistics, inputs, seed=seed, threads=threads, progress=progress
     )
