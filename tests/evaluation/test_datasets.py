@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from pocketlens.base.errors import DataError, FileError, ImageError, PocketlensError
-from pocketlens.evaluation import arrays
 from pocketlens.evaluation.dataset import Dataset, fingerprint
 from pocketlens.evaluation.datasets import open_dataset
+from pocketlens.images import arrays
 from pocketlens.labels.labels import Label, numbered
 
 PETS = (

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from pocketlens.base.errors import DataError
-from pocketlens.base.files import cannot_read
 from pocketlens.base.progress import Progress
 from pocketlens.evaluation.dataset import Dataset, fingerprint
+from pocketlens.images.arrays import bad_npz, load_pictures, picture_of, pixels_sha256
 from pocketlens.labels.labels import Label
 from pocketlens.labels.match import match
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-# What zipfile, zlib and NumPy raise on damaged, encrypted or lying archives (OSError: a seek to
-# a place before the file's start).
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
-
-MAX_ARRAY_BYTES = 4 << 30
-"""The arrays are in memory as a whole: 20 times all of CIFAR-10's 60,000 pictures."""
 
 
 def from_npz(path: Path, labels: Sequence[Label], *, name: str, progress: Progress) -> Dataset:
@@ -47,102 +26,44 @@ def from_npz(path: Path, labels: Sequence[Label], *, name: str, progress: Progre
     Raises DataError 'dataset-npz', 'npz-pickled', 'npz-too-large', 'empty-dataset' or
     'unknown-label'; FileError.
     """
-    arrays = _load(path)
-    images, numbers = _checked(arrays, path)
+    images, arrays = load_pictures(path, ("labels", "names"))
+    numbers = _checked(images, arrays, path)
     classes, rule = _classes(numbers, arrays.get("names"), labels, path)
-    pairs = []
-    for row, number in enumerate(classes):
+    hashes = []
+    for row in range(len(classes)):
         if row % 256 == 0:
             progress("reading the data set", row, len(classes))
-        pairs.append((_sha256_of(images[row]), number))
+        hashes.append(pixels_sha256(images[row]))
     progress("reading the data set", len(classes), len(classes))
     return Dataset(
         name=name,
         rule=rule,
-        sha256=fingerprint(pairs),
+        sha256=fingerprint(zip(hashes, classes, strict=True)),
         classes=classes,
-        photo_of=lambda row: _picture(images[row]),
+        photo_of=lambda row: picture_of(images[row]),
         name_of=lambda row: f"row {row}",
+        photo_sha256=tuple(hashes),
     )
 
 
-def _picture(pixels: NDArray[np.uint8]) -> Image.Image:
-    height, width, _ = pixels.shape
-    return Image.frombytes("RGB", (width, height), pixels.tobytes())
-
-
-def _sha256_of(pixels: NDArray[np.uint8]) -> str:
-    height, width, channels = pixels.shape
-    digest = hashlib.sha256(f"uint8 {height} {width} {channels}\n".encode())
-    digest.update(pixels.tobytes())
-    return digest.hexdigest()
-
-
-def _load(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays that matter, by key. Nothing is unpickled."""
-    try:
-        with path.open("rb") as file:
-            return _load_open(file, path)
-    except OSError as error:
-        raise cannot_read(path, error) from error
-
-
-def _load_open(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    try:
-        with zipfile.ZipFile(file) as archive:
-            total = sum(entry.file_size for entry in archive.infolist())
-        if total > MAX_ARRAY_BYTES:
-            raise DataError(
-                f"'{path}' unpacks to {total:,} bytes, more than {MAX_ARRAY_BYTES:,}. "
-                "Split it, or keep the photos as files.",
-                slug="npz-too-large",
-            )
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as arrays:
-            wanted = [key for key in ("images", "labels", "names") if key in arrays.files]
-            return {key: _array(arrays, key, path) for key in wanted}
-    except _DAMAGE as error:
-        raise _bad(path, f"it is damaged or no .npz file ({error})") from error
-
-
-def _array(archive: Any, key: str, path: Path) -> NDArray[Any]:
-    import numpy as np
-
-    try:
-        array = archive[key]
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise DataError(
-            f"'{key}' in '{path}' is pickled. Unpickling runs code from the file, so it is "
-            "refused; save plain arrays of uint8, integers and text.",
-            slug="npz-pickled",
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise _bad(path, f"'{key}' is not an array")
-    return array
-
-
-def _checked(arrays: dict[str, NDArray[Any]], path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    for key in ("images", "labels"):
-        if key not in arrays:
-            raise _bad(path, f"it has no array '{key}'")
-    images, numbers = arrays["images"], arrays["labels"]
-    if images.dtype != "uint8" or images.ndim != 4 or images.shape[3] != 3:
-        raise _bad(path, f"'images' is {images.dtype} of shape {images.shape}")
+def _checked(
+    images: NDArray[np.uint8], arrays: dict[str, NDArray[Any]], path: Path
+) -> NDArray[Any]:
+    """The class numbers, one a picture."""
+    if "labels" not in arrays:
+        raise bad_npz(path, "it has no array 'labels'")
+    numbers = arrays["labels"]
     if numbers.dtype.kind not in "iu" or numbers.ndim != 1:
-        raise _bad(path, f"'labels' is {numbers.dtype} of shape {numbers.shape}")
+        raise bad_npz(path, f"'labels' is {numbers.dtype} of shape {numbers.shape}")
     if len(numbers) != len(images):
-        raise _bad(path, f"it has {len(images)} images but {len(numbers)} labels")
+        raise bad_npz(path, f"it has {len(images)} images but {len(numbers)} labels")
     if images.size == 0:
         raise DataError(
             f"'{path}' holds no pictures: 'images' has shape {images.shape}. "
             "Expected at least one.",
             slug="empty-dataset",
         )
-    return images, numbers
+    return numbers
 
 
 def _classes(
@@ -154,7 +75,7 @@ def _classes(
         classes, rule = tuple(range(count)), "labels taken as class numbers"
     else:
         if names.dtype.kind != "U" or names.ndim != 1:
-            raise _bad(path, f"'names' is {names.dtype} of shape {names.shape}")
+            raise bad_npz(path, f"'names' is {names.dtype} of shape {names.shape}")
         words = tuple(str(name) for name in names)
         found = match(labels, words, where=f"'names' of '{path}'", otherwise="as given")
         classes, rule = found.classes, f"names {found.in_words()}"
@@ -166,11 +87,3 @@ def _classes(
             slug="unknown-label",
         )
     return tuple(classes[number] for number in rows), rule
-
-
-def _bad(path: Path, why: str) -> DataError:
-    return DataError(
-        f"'{path}' cannot be used as a data set: {why}. Expected 'images' uint8 "
-        "(n, height, width, 3), 'labels' integers (n,), and if wanted 'names' text.",
-        slug="dataset-npz",
-    )

@@ -22,6 +22,8 @@ class Dataset:
     photo_of  photo by number, decoded: mode "RGB". Nothing is kept, so that memory stays flat;
               may be called from several threads. Raises FileError, ImageError.
     name_of   what to call a photo: its path in the set, or its row
+    photo_sha256  SHA-256 of each photo's file (of its pixels, for a row of an array), hex: the
+              same that calibration knows it by; empty where nobody hashed them
     """
 
     name: str
@@ -30,6 +32,7 @@ class Dataset:
     classes: tuple[int, ...]
     photo_of: Callable[[int], Image]
     name_of: Callable[[int], str]
+    photo_sha256: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.classes)

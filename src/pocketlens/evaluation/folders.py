@@ -95,18 +95,19 @@ def _from_files(
     rule: str,
     progress: Progress,
 ) -> Dataset:
-    pairs = []
-    for number, (file, label) in enumerate(zip(files, classes, strict=True)):
+    hashes = []
+    for number, file in enumerate(files):
         progress("reading the data set", number, len(files))
-        pairs.append((_sha256_of(file), label))
+        hashes.append(_sha256_of(file))
     progress("reading the data set", len(files), len(files))
     return Dataset(
         name=name,
         rule=rule,
-        sha256=fingerprint(pairs),
+        sha256=fingerprint(zip(hashes, classes, strict=True)),
         classes=tuple(classes),
         photo_of=lambda number: open_image(files[number]),
         name_of=lambda number: files[number].relative_to(folder).as_posix(),
+        photo_sha256=tuple(hashes),
     )
 
 
