@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from pocketlens.base.errors import MissingExtraError, UsageError
+from pocketlens.base.progress import Progress, silent
 from pocketlens.planes.decode import decode_png
-from pocketlens.planes.plane import MOST_BAND_BYTES
+from pocketlens.planes.plane import MOST_BAND_BYTES, Band, Plane
 from pocketlens.planes.scanlines import read_header
 
+STAGE = "planes"
 LEVELS = range(7)
 LEVEL_WITH_FILTERS = 5
 
@@ -54,3 +56,16 @@ def crush_png(png: bytes, *, level: int) -> bytes:
     if not (same and np.array_equal(decode_png(crushed), decode_png(png))):
         raise AssertionError("the PNG optimiser changed the picture")
     return crushed
+
+
+def crush_plane(plane: Plane, *, level: int, progress: Progress = silent) -> Plane:
+    """Make every band of a plane smaller. Raises as crush_png() does.
+
+    progress  told stage "planes", bands done, bands in all
+    """
+    bands = []
+    for number, band in enumerate(plane.bands):
+        progress(STAGE, number, len(plane.bands))
+        bands.append(Band(band.rows, crush_png(band.png, level=level)))
+    progress(STAGE, len(bands), len(bands))
+    return Plane(plane.width, plane.index_bits, tuple(bands))

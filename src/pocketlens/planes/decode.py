@@ -26,13 +26,61 @@ def decode_plane(plane: Plane, count: int) -> Bytes:
     count announce, and as scanlines.inflate_band does.
     """
     rows = -(-count // plane.width)
-    announced = sum(band.rows for band in plane.bands)
+    announced = plane.rows
     if announced != rows:
         raise _mismatch(f"it has {announced:,} rows; {count:,} indices need {rows:,}")
     pixels = np.concatenate([_decode_band(plane, band) for band in plane.bands]).reshape(-1)
     if pixels[count:].any():
         raise _mismatch("pixels after the last index are not 0")
     return pixels[:count]
+
+
+def decode_indices(
+    plane: Plane, count: int, *, first_pixel: int = 0, mask: Plane | None = None, common: int = 0
+) -> Bytes:
+    """Decode a tensor's `count` indices (at least 1): uint8 (count,).
+
+    plane        of its own, or shared with other tensors
+    first_pixel  where in `plane` its pixels begin
+    mask         None, or a plane of 1 bit an index: where it is 0, the index is `common`; where it
+                 is 1, it is the next pixel p of `plane`, or p + 1 from `common` upwards
+    common       at most 255
+
+    Which pixels of a shared plane belong to nobody is not known here; they are not judged. Raises
+    as decode_plane().
+    """
+    if mask is None:
+        return _decode_run(plane, count, first_pixel)
+    if first_pixel:
+        raise _mismatch("it has a mask, and yet its pixels do not begin at the plane's first")
+    others = decode_plane(mask, count).astype(bool)
+    ones = int(others.sum())
+    if mask.index_bits != 1 or not ones:
+        raise _mismatch("its mask is not a picture of 1 bit, or stands for every index")
+    rest = decode_plane(plane, ones)
+    if int(rest.max()) >= 255 and common <= 255:
+        raise _mismatch("its plane has an index above 255 beside its mask")
+    indices = np.full(count, common, np.uint8)
+    indices[others] = rest + (rest >= common)
+    return indices
+
+
+def _decode_run(plane: Plane, count: int, first_pixel: int) -> Bytes:
+    """`count` pixels of a plane, from `first_pixel`."""
+    end = first_pixel + count
+    if first_pixel < 0 or end > plane.rows * plane.width:
+        raise _mismatch(
+            f"it has {plane.rows * plane.width:,} pixels; a tensor's reach from pixel "
+            f"{first_pixel:,} to {end:,}"
+        )
+    parts, at = [], 0
+    for band in plane.bands:
+        pixels = band.rows * plane.width
+        if at < end and at + pixels > first_pixel:
+            part = _decode_band(plane, band).reshape(-1)
+            parts.append(part[max(first_pixel - at, 0) : end - at])
+        at += pixels
+    return np.concatenate(parts)
 
 
 def decode_png(png: bytes) -> Bytes:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress, silent
-from pocketlens.planes.crush import crush_png
-from pocketlens.planes.layout import choose_layout
+from pocketlens.planes.crush import STAGE, crush_png
+from pocketlens.planes.layout import Layout, choose_even_layout, choose_layout
 from pocketlens.planes.plane import INDEX_BITS, Band, Plane
 from pocketlens.planes.png import write_png
 
-STAGE = "planes"
+Indices = NDArray[np.uint8]
 
 
 def encode_plane(
-    indices: NDArray[np.uint8],
+    indices: Indices,
     *,
     index_bits: int,
     crush: int | None = None,
@@ -34,24 +37,68 @@ def encode_plane(
     MissingExtraError where `crush` is asked for and pyoxipng is not installed.
     """
     _check(indices, index_bits)
-    flat = np.ascontiguousarray(indices).reshape(-1)
     outputs = indices.shape[0] if indices.ndim else 1
-    layout = choose_layout(flat.size, flat.size // outputs, index_bits)
-    band_pixels = layout.band_rows * layout.width
+    layout = choose_layout(indices.size, indices.size // outputs, index_bits)
+    return _write(indices.reshape(-1), layout, index_bits, crush=crush, progress=progress)
+
+
+def encode_shared(
+    tensors: Sequence[Indices],
+    *,
+    index_bits: int,
+    crush: int | None = None,
+) -> tuple[Plane, tuple[int, ...]]:
+    """Make one plane of the indices of several tensors, one after the other without a gap.
+
+    tensors     at least one, each as encode_plane() takes it
+    index_bits  of all of them
+    crush       as encode_plane() takes it
+
+    Gives the plane, and where each tensor's pixels begin. Tensors that resemble each other share a
+    Huffman table; where one of its own is smaller, a new one begins. Raises as encode_plane().
+    """
+    if not tensors:
+        raise UsageError("A plane is made of at least one tensor.", slug="bad-indices")
+    for indices in tensors:
+        _check(indices, index_bits)
+    *starts, count = accumulate((indices.size for indices in tensors), initial=0)
+    flat = np.concatenate([indices.reshape(-1) for indices in tensors])
+    layout = choose_even_layout(count, index_bits)
+    return _write(flat, layout, index_bits, crush=crush, cuts=starts[1:]), tuple(starts)
+
+
+def encode_run(indices: Indices, *, index_bits: int, crush: int | None = None) -> Plane:
+    """Make the plane of indices that have no rows of their own. Raises as encode_plane()."""
+    return encode_shared([indices], index_bits=index_bits, crush=crush)[0]
+
+
+def _write(
+    flat: Indices,
+    layout: Layout,
+    index_bits: int,
+    *,
+    crush: int | None,
+    cuts: Sequence[int] = (),
+    progress: Progress = silent,
+) -> Plane:
+    """Cut `flat` in bands; `cuts` are the pixels at which another tensor begins."""
+    width = layout.width
+    band_pixels = layout.band_rows * width
     starts = range(0, flat.size, band_pixels)
     bands = []
     for number, start in enumerate(starts):
         progress(STAGE, number, len(starts))
         part = flat[start : start + band_pixels]
-        rows = -(-part.size // layout.width)
-        pixels = np.pad(part, (0, rows * layout.width - part.size)).reshape(rows, layout.width)
-        png = write_png(pixels, index_bits)
+        rows = -(-part.size // width)
+        pixels = np.pad(part, (0, rows * width - part.size)).reshape(rows, width)
+        here = [divmod(cut - start, width) for cut in cuts if start < cut < start + part.size]
+        png = write_png(pixels, index_bits, cuts=here)
         bands.append(Band(rows, png if crush is None else crush_png(png, level=crush)))
     progress(STAGE, len(starts), len(starts))
-    return Plane(layout.width, index_bits, tuple(bands))
+    return Plane(width, index_bits, tuple(bands))
 
 
-def _check(indices: NDArray[np.uint8], index_bits: int) -> None:
+def _check(indices: Indices, index_bits: int) -> None:
     if index_bits not in INDEX_BITS:
         raise UsageError(
             f"Planes have 1, 2, 4 or 8 bits a pixel, not {index_bits}.", slug="bad-indices"

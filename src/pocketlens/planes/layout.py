@@ -47,6 +47,18 @@ def choose_layout(count: int, row_length: int, index_bits: int) -> Layout:
     return Layout(width, -(-count // width), band_rows)
 
 
+def choose_even_layout(count: int, index_bits: int) -> Layout:
+    """Choose the plane of `count` indices (at least 1) that have no rows of their own.
+
+    As few rows of at most SHARED_ROW_BYTES as hold them, all of one length, whole bytes where
+    there is more than one.
+    """
+    each = 8 // index_bits
+    rows = -(-count // (SHARED_ROW_BYTES * each))
+    width = count if rows == 1 else -(-count // (rows * each)) * each
+    return Layout(width, -(-count // width), BAND_BYTES // scanline_bytes(width, index_bits))
+
+
 def _spent_bits(count: int, width: int, index_bits: int) -> int:
     """Bits of scanlines that are not indices."""
     return -(-count // width) * scanline_bytes(width, index_bits) * 8 - count * index_bits

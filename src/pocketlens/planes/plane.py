@@ -22,7 +22,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Plane:
-    """The picture of a tensor's palette indices.
+    """The picture of a tensor's palette indices, or of several tensors' one after the other.
 
     The indices in row-major order of the tensor, wrapped at `width` pixels a row; pixels
     after the last index, if any, are 0.
@@ -36,6 +36,16 @@ class Plane:
     width: int
     index_bits: int
     bands: tuple[Band, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all bands."""
+        return sum(band.rows for band in self.bands)
+
+    @property
+    def png_bytes(self) -> int:
+        """Bytes of all bands' PNGs."""
+        return sum(len(band.png) for band in self.bands)
 
 
 def index_bits_for(palette_size: int) -> int:

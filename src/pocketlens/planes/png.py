@@ -2,43 +2,45 @@
 
 Picture libraries do not write bit depth 2 and 4, and their LZ77 spends bytes on matches that
 palette indices do not have: packed to the true bit depth, unfiltered and only Huffman-coded, the
-file stays about 1% above the entropy of the indices.
+file stays within 1% of the entropy of the indices.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.planes.deflate import deflate
 from pocketlens.planes.packing import pack_rows
 from pocketlens.planes.scanlines import SIGNATURE
 
 _GRAYSCALE = 0
 
 
-def write_png(indices: NDArray[np.uint8], index_bits: int) -> bytes:
+def write_png(
+    indices: NDArray[np.uint8], index_bits: int, *, cuts: Sequence[tuple[int, int]] = ()
+) -> bytes:
     """Write (rows, width) indices below 2^index_bits as a PNG of that bit depth.
 
-    Chunks IHDR, IDAT, IEND and no others. Same indices, same bytes.
+    cuts  (row, pixel) at which what follows may have other statistics
+
+    Chunks IHDR, IDAT, IEND and no others. Same indices and cuts, same bytes.
     """
     rows, width = indices.shape
     packed = pack_rows(indices, index_bits)
     scanlines = np.zeros((rows, packed.shape[1] + 1), np.uint8)  # filter byte 0: none
     scanlines[:, 1:] = packed
     header = struct.pack(">IIBBBBB", width, rows, index_bits, _GRAYSCALE, 0, 0, 0)
-    data = deflate_huffman(scanlines.tobytes())
+    stride = scanlines.shape[1]
+    places = [row * stride + 1 + pixel * index_bits // 8 for row, pixel in cuts]
+    data = deflate(scanlines.tobytes(), cuts=places)
     return b"".join(
         (SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
     )
-
-
-def deflate_huffman(raw: bytes) -> bytes:
-    """Compress to a zlib stream that uses Huffman codes and no matches."""
-    deflater = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
-    return deflater.compress(raw) + deflater.flush()
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
