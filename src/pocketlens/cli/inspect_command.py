@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,28 +13,47 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pocketlens.base.errors import FileError
+from pocketlens.base.errors import FileError, UsageError
 from pocketlens.base.files import cannot_write, write_bytes
 from pocketlens.classify.lens import Lens
-from pocketlens.cli.console import print_json, rate_text, size_text
+from pocketlens.cli.console import print_json, progress_bar, rate_text, size_text
+from pocketlens.cli.loss_options import loss_options, losses_from
 from pocketlens.images.recipe import Recipe, describe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.reader import read_lens
+from pocketlens.planes.plane import Plane
+from pocketlens.report.losses import Losses, foreseen, losses_text
+
+AFFINE_BYTES = 8
+"""Of an even palette: offset and step, 32 bits each."""
 
 
 @click.command(name="inspect")
 @click.argument("lens", type=click.Path(path_type=Path))
 @click.option("--planes", type=click.Path(path_type=Path, file_okay=False),
               help="Write the planes into this folder as PNG pictures.")  # fmt: skip
-@click.option("--sort", type=click.Choice(["bytes", "error"]),
+@click.option("--sort", type=click.Choice(["bytes", "error", "loss"]),
               help="Largest first.  [default: in the order of the network]")  # fmt: skip
+@loss_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(lens: Path, planes: Path | None, sort: str | None, as_json: bool) -> None:
+def command(
+    lens: Path,
+    planes: Path | None,
+    sort: str | None,
+    original: Path | None,
+    photos: Path | None,
+    as_json: bool,
+) -> None:
     """Show what is in LENS: its tensors and their fates, recipe, receipts, memory.
+
+    The loss of a tensor is what its errors cost the answers, in nats of KL a photo: a lens by
+    rate and distortion knows what calibration foresaw; with the original and photos it is
+    measured for any lens, layer by layer.
 
     \b
     pocketlens inspect model.lens
     pocketlens inspect model.lens --sort error
+    pocketlens inspect model.lens --original model.onnx --photos photos/ --sort loss
     pocketlens inspect model.lens --planes pictures/
     pocketlens inspect model.lens --json
     """
@@ -43,14 +63,33 @@ def command(lens: Path, planes: Path | None, sort: str | None, as_json: bool) ->
     if planes is not None:
         written = write_planes(contents, planes)
         click.echo(f"{written} pictures written into '{planes}'.", err=True)
+    with progress_bar(hidden=as_json) as progress:
+        losses = losses_from(contents, original, photos, progress=progress)
+    if sort == "loss" and losses is None:
+        raise UsageError(
+            f"'{lens}' does not know what its tensors cost: it was made without photos. Give "
+            "--original and --photos, and it is measured.",
+            slug="losses-unknown",
+        )
+    shown: dict[str, Any] = {
+        "file_bytes": lens.stat().st_size,
+        "memory": memory,
+        "losses": losses,
+        "sort": sort,
+    }
     if as_json:
-        print_json(summary(contents, file_bytes=lens.stat().st_size, memory=memory, sort=sort))
+        print_json(summary(contents, **shown))
         return
-    _print_tables(contents, file_bytes=lens.stat().st_size, memory=memory, sort=sort)
+    _print_tables(contents, **shown)
 
 
 def summary(
-    contents: LensContents, *, file_bytes: int, memory: dict[str, int], sort: str | None = None
+    contents: LensContents,
+    *,
+    file_bytes: int,
+    memory: dict[str, int],
+    losses: Losses | None = None,
+    sort: str | None = None,
 ) -> dict[str, Any]:
     """Everything that `inspect --json` prints; sizes in bytes."""
     return {
@@ -62,7 +101,18 @@ def summary(
         "receipts": [asdict(receipt) for receipt in contents.receipts],
         "memory_bytes": memory,
         "nodes": len(contents.graph.nodes),
-        "tensors": tensor_rows(contents, sort=sort),
+        "losses": None if losses is None else _losses_row(losses),
+        "tensors": tensor_rows(contents, sort=sort, losses=losses),
+    }
+
+
+def _losses_row(losses: Losses) -> dict[str, Any]:
+    """How the tensors' losses are known, and the whole lens's."""
+    return {
+        "by": losses.by,
+        "photos": losses.photos,
+        "photos_sha256": losses.sha256,
+        "whole": losses.whole,
     }
 
 
@@ -73,21 +123,34 @@ def recipe_row(recipe: Recipe) -> dict[str, Any]:
     return {**asdict(recipe), "mean_picture": told if picture else None}
 
 
-def tensor_rows(contents: LensContents, *, sort: str | None = None) -> list[dict[str, Any]]:
-    """One row a tensor: shape, fate, reason, k, bits an index, bytes in the file, error.
+def tensor_rows(
+    contents: LensContents, *, sort: str | None = None, losses: Losses | None = None
+) -> list[dict[str, Any]]:
+    """One row a tensor: shape, fate, reason, k, bits an index, bytes in the file, error, loss.
 
-    sort  "bytes" or "error", largest first; None: in the order of the network
+    sort    "bytes", "error" or "loss", largest first; None: in the order of the network
+    losses  None: what the lens itself says
 
     `bits_per_weight` is what a value costs in the file; `share` the tensor's part of all tensors'
-    bytes, 0 to 1.
+    bytes, 0 to 1; `loss` nats a photo, None where it is not known, and `loss_share` its part of
+    all that are, 0 to 1.
     """
-    total = sum(map(stored_bytes, contents.tensors))
-    rows = [_tensor_row(record, total) for record in contents.tensors]
-    return rows if sort is None else sorted(rows, key=lambda row: -row[sort])
+    losses = losses or foreseen(contents)
+    sizes = stored_bytes(contents)
+    rows = [
+        _tensor_row(record, size_bytes, sum(sizes), losses)
+        for record, size_bytes in zip(contents.tensors, sizes, strict=True)
+    ]
+    return rows if sort is None else sorted(rows, key=lambda row: -(row[sort] or 0))
 
 
-def _tensor_row(record: TensorRecord, total_bytes: int) -> dict[str, Any]:
-    size_bytes, values = stored_bytes(record), prod(record.shape)
+def _tensor_row(
+    record: TensorRecord, size_bytes: int, total_bytes: int, losses: Losses | None
+) -> dict[str, Any]:
+    values = prod(record.shape)
+    each = {} if losses is None else losses.each
+    loss = each.get(record.name)
+    interval = None if losses is None else losses.interval.get(record.name)
     return {
         "name": record.name,
         "shape": list(record.shape),
@@ -101,13 +164,37 @@ def _tensor_row(record: TensorRecord, total_bytes: int) -> dict[str, Any]:
         "bits_per_weight": 8 * size_bytes / max(values, 1),
         "share": size_bytes / max(total_bytes, 1),
         "error": record.error,
+        "loss": loss,
+        "loss_interval": interval,
+        "loss_share": None if loss is None else loss / (sum(each.values()) or 1.0),
     }
 
 
-def stored_bytes(record: TensorRecord) -> int:
-    """Bytes of a tensor in the file: planes, palettes and values."""
-    bands = record.plane.bands if record.plane else ()
-    return sum(len(band.png) for band in bands) + len(record.palettes) + len(record.values)
+def stored_bytes(contents: LensContents) -> list[int]:
+    """Bytes of each tensor in the file: planes, masks, palettes and values.
+
+    Tensors that share a plane share its bytes by their pixels.
+    """
+    sizes = [_own_bytes(record) for record in contents.tensors]
+    shared: dict[Plane, list[int]] = {}
+    for number, record in enumerate(contents.tensors):
+        if record.plane is not None:
+            shared.setdefault(record.plane, []).append(number)
+    for plane, numbers in shared.items():
+        numbers.sort(key=lambda number: contents.tensors[number].first_pixel)
+        starts = [contents.tensors[number].first_pixel for number in numbers]
+        pixels = plane.width * sum(band.rows for band in plane.bands)
+        png_bytes = sum(len(band.png) for band in plane.bands)
+        ends = [png_bytes * start // pixels for start in [*starts, pixels]]
+        for number, (first, last) in zip(numbers, pairwise(ends), strict=True):
+            sizes[number] += last - first
+    return sizes
+
+
+def _own_bytes(record: TensorRecord) -> int:
+    mask = record.mask.bands if record.mask else ()
+    palettes = len(record.palettes) if record.affine is None else AFFINE_BYTES
+    return sum(len(band.png) for band in mask) + palettes + len(record.values)
 
 
 def write_planes(contents: LensContents, folder: Path) -> int:
@@ -131,16 +218,22 @@ def write_planes(contents: LensContents, folder: Path) -> int:
 
 
 def _print_tables(
-    contents: LensContents, *, file_bytes: int, memory: dict[str, int], sort: str | None
+    contents: LensContents,
+    *,
+    file_bytes: int,
+    memory: dict[str, int],
+    losses: Losses | None,
+    sort: str | None,
 ) -> None:
     console = Console()
     console.print(f"[bold]{contents.name}[/]  {size_text(file_bytes)}, "
                   f"{len(contents.labels)} classes")  # fmt: skip
     console.print(describe(contents.recipe))
     table = Table(box=None, pad_edge=False)
-    for title in ("tensor", "shape", "fate", "k", "bits", "bytes", "error"):
+    titles = ["tensor", "shape", "fate", "k", "bits", "bytes", "error"]
+    for title in titles + (["loss"] if losses else []):
         table.add_column(title, justify="left" if title in ("tensor", "shape", "fate") else "right")
-    for row in tensor_rows(contents, sort=sort):
+    for row in tensor_rows(contents, sort=sort, losses=losses):
         table.add_row(
             row["name"],
             "x".join(map(str, row["shape"])),
@@ -149,8 +242,11 @@ def _print_tables(
             str(row["index_bits"] or ""),
             f"{row['bytes']:,}",
             f"{row['error']:.1e}",
+            *([] if losses is None else ["" if row["loss"] is None else f"{row['loss']:.1e}"]),
         )
     console.print(table)
+    if losses is not None:
+        console.print(losses_text(losses))
     console.print(
         f"in memory: weights {size_text(memory['weights'])} "
         f"({memory['weights'] / max(memory['packed'], 1):.2f} x their packed size), "

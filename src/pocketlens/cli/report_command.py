@@ -9,8 +9,9 @@ import click
 from pocketlens.base.errors import UsageError
 from pocketlens.base.files import beside, cannot_read, keep_apart, write_text
 from pocketlens.classify.lens import Lens
-from pocketlens.cli.console import size_text
+from pocketlens.cli.console import progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
+from pocketlens.cli.loss_options import loss_options, losses_from
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.report.lens_page import lens_page
 from pocketlens.sweep.ledger import LEDGER, Ledger
@@ -24,14 +25,23 @@ from pocketlens.sweep.table import Row, rows_about
               help="Where the page goes.  [default: LENS with the ending .html]")  # fmt: skip
 @click.option("--sweep", type=click.Path(path_type=Path),
               help="Folder of a sweep of the same original: adds its curve and table.")  # fmt: skip
-def command(lens: Path, out: Path | None, sweep: Path | None) -> None:
+@loss_options
+def command(
+    lens: Path,
+    out: Path | None,
+    sweep: Path | None,
+    original: Path | None,
+    photos: Path | None,
+) -> None:
     """Write a page about LENS: fates, palettes, planes, receipts, and which layer hurts.
 
-    The page is one HTML file that needs nothing else.
+    The page is one HTML file that needs nothing else. What each layer costs the answers is known
+    to a lens by rate and distortion; with the original and photos it is measured for any lens.
 
     \b
     pocketlens report model.lens
     pocketlens report model.lens -o page.html --sweep model.sweep/
+    pocketlens report model.lens --original model.onnx --photos photos/
     """
     target = out or beside(lens, ".html")
     keep_apart(lens, target)
@@ -42,11 +52,14 @@ def command(lens: Path, out: Path | None, sweep: Path | None) -> None:
         rows, left_out = _swept(sweep, contents.provenance.source_sha256, lens)
     with Lens(contents) as opened:
         memory = opened.memory()
+    with progress_bar() as progress:
+        losses = losses_from(contents, original, photos, progress=progress)
     page = lens_page(
         contents,
         file_bytes=lens.stat().st_size,
-        layers=tensor_rows(contents),
+        layers=tensor_rows(contents, losses=losses),
         memory=memory,
+        losses=losses,
         sweep=rows,
         left_out=left_out,
     )

@@ -26,6 +26,7 @@ from pocketlens.report.charts import (
     histogram,
 )
 from pocketlens.report.distribution import Distribution, distribution_of
+from pocketlens.report.losses import Losses
 from pocketlens.report.pages import png_uri, render
 from pocketlens.report.plane_picture import plane_picture
 from pocketlens.sweep.bench import recipe_sha256
@@ -72,6 +73,7 @@ def lens_page(
     file_bytes: int,
     layers: Sequence[dict[str, Any]],
     memory: dict[str, int],
+    losses: Losses | None = None,
     sweep: Sequence[Row] = (),
     left_out: Sequence[Any] = (),
 ) -> str:
@@ -79,6 +81,7 @@ def lens_page(
 
     layers    as `inspect --json` gives its tensors, in the order of the network
     memory    of the engine, bytes
+    losses    how the layers' losses are known; None: they are not
     sweep     rows about the same original, as sweep.table gives them
     left_out  rows that it cannot have, with `name` and `reason`
     """
@@ -97,6 +100,8 @@ def lens_page(
             "settings": json.loads(contents.provenance.settings or "{}"),
             "receipt": _best_receipt(contents),
             "tensor_bytes": planes,
+            "losses": losses,
+            "by_loss": _ranked(layers, anchors, "loss"),
             "by_error": _ranked(layers, anchors, "error"),
             "by_bytes": _ranked(layers, anchors, "bytes"),
             "cards": _cards(contents, layers, anchors),
@@ -122,12 +127,11 @@ def _best_receipt(contents: LensContents) -> tuple[int, Receipt] | None:
 def _ranked(
     layers: Sequence[dict[str, Any]], anchors: dict[str, str], what: str
 ) -> tuple[HurtBar, ...]:
-    largest = max((row[what] for row in layers), default=0) or 1
-    ranked = sorted(layers, key=lambda row: -row[what])[:MOST_BARS]
+    known = [row for row in layers if row[what] is not None and row[what] > 0]
+    known.sort(key=lambda row: -row[what])
     return tuple(
-        HurtBar(row, anchors[row["name"]], 100 * row[what] / largest)
-        for row in ranked
-        if row[what] > 0
+        HurtBar(row, anchors[row["name"]], 100 * row[what] / known[0][what])
+        for row in known[:MOST_BARS]
     )
 
 
