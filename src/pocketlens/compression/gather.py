@@ -1,0 +1,148 @@
+"""Small planes gathered into one: a PNG's frame and a Huffman table cost more than they hold.
+
+A PNG has 57 bytes around its pixels, a zlib stream 6 and a table 20 to 150. Tensors of few weights
+whose indices have the same bits follow each other in one plane; those that resemble each other
+are neighbours, so that one table serves them (planes/encode.py begins a new one where that is
+smaller). Nearness is judged by entropy, and what comes of it by measured bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pocketlens.lensfile.contents import TensorRecord
+from pocketlens.planes.decode import decode_plane
+from pocketlens.planes.encode import encode_shared
+from pocketlens.planes.packing import pack_rows
+from pocketlens.planes.plane import INDEX_BITS
+
+SMALL_BYTES = 16_384
+"""A tensor whose packed indices take more stays alone: the frame is below 1% of it."""
+
+MOST_BYTES = 262_144
+"""Of packed indices in one plane: reading one tensor of it inflates all."""
+
+PLANE_ROW_BYTES = 14
+"""What a plane takes in the file beside its PNG."""
+
+_TABLE_BITS = 60.0
+_TABLE_BITS_A_BYTE = 4.0
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Small:
+    """A tensor that may share: where its record stands, its flat indices."""
+
+    place: int
+    indices: NDArray[np.uint8]
+
+
+def gather(
+    records: Sequence[TensorRecord], *, crush: int | None = None
+) -> tuple[TensorRecord, ...]:
+    """The same tensors, small ones in shared planes wherever that makes fewer bytes.
+
+    records  in the lens's order; those with a plane of their own and without a mask are looked at
+    crush    as encode_shared() takes it
+
+    Same records, same bytes. Tensors share a plane in the order in which they lie in it, which
+    need not be that of the records.
+    """
+    out = list(records)
+    for index_bits in INDEX_BITS:
+        for run in _runs(_small(records, index_bits), index_bits):
+            plane, starts = encode_shared(
+                [small.indices for small in run], index_bits=index_bits, crush=crush
+            )
+            alone = sum(_plane_bytes(records[small.place]) for small in run)
+            if plane.png_bytes + PLANE_ROW_BYTES >= alone:
+                continue
+            for small, start in zip(run, starts, strict=True):
+                out[small.place] = replace(out[small.place], plane=plane, first_pixel=start)
+    return tuple(out)
+
+
+def _small(records: Sequence[TensorRecord], index_bits: int) -> list[_Small]:
+    seen: dict[int, int] = {}
+    for record in records:
+        seen[id(record.plane)] = seen.get(id(record.plane), 0) + 1
+    found = []
+    for place, record in enumerate(records):
+        plane = record.plane
+        if plane is None or record.mask is not None or seen[id(plane)] > 1:
+            continue
+        count = math.prod(record.shape)
+        if plane.index_bits == index_bits and count * index_bits <= 8 * SMALL_BYTES:
+            found.append(_Small(place, decode_plane(plane, count)))
+    return found
+
+
+def _runs(smalls: Sequence[_Small], index_bits: int) -> Iterator[list[_Small]]:
+    """What shares a plane: two tensors or more, neighbours alike."""
+    run: list[_Small] = []
+    size = 0
+    for small in _by_likeness(smalls, index_bits):
+        bytes_ = small.indices.size * index_bits // 8
+        if size + bytes_ > MOST_BYTES:
+            if len(run) > 1:
+                yield run
+            run, size = [], 0
+        run.append(small)
+        size += bytes_
+    if len(run) > 1:
+        yield run
+
+
+def _by_likeness(smalls: Sequence[_Small], index_bits: int) -> list[_Small]:
+    """Tensors that one code serves next to each other: pairs that win most are joined first."""
+    if not smalls:
+        return []
+    members = [[number] for number in range(len(smalls))]
+    counts = np.stack([_bytes_of(small.indices, index_bits) for small in smalls])
+    costs = _code_bits(counts)
+    wins = np.full((len(smalls), len(smalls)), -np.inf)
+    for number in range(1, len(smalls)):
+        wins[number, :number] = (
+            costs[number] + costs[:number] - _code_bits(counts[number] + counts[:number])
+        )
+    while True:
+        second, first = (int(place) for place in np.unravel_index(wins.argmax(), wins.shape))
+        if wins[second, first] <= 0:
+            break
+        members[first] += members.pop(second)
+        counts[first] += counts[second]
+        counts = np.delete(counts, second, 0)
+        costs[first] = _code_bits(counts[first][None])[0]
+        costs = np.delete(costs, second)
+        wins = np.delete(np.delete(wins, second, 0), second, 1)
+        joined = costs + costs[first] - _code_bits(counts + counts[first])
+        wins[first, :first] = joined[:first]
+        wins[first + 1 :, first] = joined[first + 1 :]
+    return [smalls[number] for group in members for number in group]
+
+
+def _bytes_of(indices: NDArray[np.uint8], index_bits: int) -> Counts:
+    """How often each byte occurs when they are packed."""
+    return np.bincount(pack_rows(indices[None], index_bits)[0], minlength=256)
+
+
+def _code_bits(counts: Counts) -> NDArray[np.float64]:
+    """About what a code of their own costs bytes that occur (n, 256) times, its table included."""
+    total = counts.sum(1)
+    used = (counts > 0).sum(1)
+    own = (counts * np.log2(np.maximum(counts, 1))).sum(1)
+    bits = total * np.log2(total) - own
+    coded: NDArray[np.float64] = np.maximum(bits, total) + _TABLE_BITS + _TABLE_BITS_A_BYTE * used
+    return coded
+
+
+def _plane_bytes(record: TensorRecord) -> int:
+    assert record.plane is not None
+    return record.plane.png_bytes + PLANE_ROW_BYTES
