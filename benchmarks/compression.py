@@ -47,6 +47,7 @@ from measuring import commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.base.errors import LensFileError
 from pocketlens.base.progress import Progress
+from pocketlens.compression.about import About
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress, unpack
 from pocketlens.lensfile.reader import read_lens
@@ -152,7 +153,9 @@ def our_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
             bench.progress(f"{bench.model.name}: {OURS} {bits} bits", 0, 1)
             file = Path(folder) / f"{bits}.lens"
             start_s = time.process_time()
-            compress(bench.path, file, settings=Settings(bits=bits), recipe=bench.model.recipe)
+            compress(
+                bench.path, file, settings=Settings(bits=bits), about=About(bench.model.recipe)
+            )
             seconds = time.process_time() - start_s
             yield from lens_rows(bench, file, {"bits": bits}, ledger, seconds=seconds)
 

@@ -6,13 +6,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pocketlens.base.files import keep_apart
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import Lens, open_lens
+from pocketlens.compression.about import About
+from pocketlens.compression.priced import asked_price, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress as _compress
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.recipe import Recipe
+from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label
 
@@ -21,9 +25,15 @@ def compress(
     model: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    bits: int = 8,
+    bits: int | None = None,
     palette_size: int | None = None,
     group_rows: int | None = None,
+    max_size: int | str | None = None,
+    max_drop: float | None = None,
+    lagrangian: float | None = None,
+    photos: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    threads: int = 1,
     crush: int | None = 4,
     recipe: Recipe | str | None = None,
     labels: Sequence[Label | str] | str | os.PathLike[str] | None = None,
@@ -35,27 +45,58 @@ def compress(
 
     model         an ONNX file
     out           where the lens goes; replaced whole or not at all
-    bits          1 to 8: palettes of 2^bits values; 16: half precision; 32: float
-    palette_size  values in a palette, 2 to 256, in place of 2^bits
-    group_rows    outputs that share a palette; None: one palette a tensor
     crush         effort of the PNG optimiser, 0 to 6; None: leave it out
     recipe        a Recipe or a preset's name; None: the preset 'imagenet'
     labels        names, or a file of them; None: what the model says, else numbers
     progress      told how far the work is
 
-    Raises ModelError, UsageError, FileError, MissingExtraError.
+    With the same width for all weights:
+    bits          1 to 8: palettes of 2^bits values; 16: half precision; 32: float; None: 8
+    palette_size  values in a palette, 2 to 256, in place of 2^bits
+    group_rows    outputs that share a palette; None: one palette a tensor
+
+    Or by rate and distortion, with bits where they buy most:
+    max_size      the file is at most this large: bytes, or text such as "350kB"
+    max_drop      the smallest file that loses no more, at 95% confidence: points of top-1 where
+                  the photos are labelled, else percent of first answers unlike the float
+                  network's; the receipt in the lens is of photos that nothing was chosen by
+    lagrangian    nats a photo that a bit may cost, in place of these two
+    photos        to calibrate on, and for max_drop to choose and measure on: a folder or an .npz
+    seed          of what is drawn by chance
+    threads       the result is the same for any number
+
+    Raises ModelError, UsageError, DataError, ImageError, FileError, MissingExtraError.
     """
-    settings = Settings(bits=bits, palette_size=palette_size, group_rows=group_rows, crush=crush)
-    _compress(
-        Path(model),
-        Path(out),
-        settings=settings,
-        recipe=recipe,
-        labels=_labels(labels),
-        name=name,
-        licence=licence,
-        progress=progress,
+    source, target = Path(model), Path(out)
+    about = About(recipe, _labels(labels), name, licence)
+    widths = {"bits": bits, "palette_size": palette_size, "group_rows": group_rows}
+    price = asked_price(
+        size=max_size,
+        drop_points=max_drop,
+        lagrangian=lagrangian,
+        photos=None if photos is None else Path(photos),
+        seed=seed,
+        threads=threads,
+        widths=[name for name, value in widths.items() if value is not None],
     )
+    settings = Settings(
+        bits=8 if bits is None else bits,
+        palette_size=palette_size,
+        group_rows=group_rows,
+        crush=crush,
+    )
+    if price is None:
+        _compress(source, target, settings=settings, about=about, progress=progress)
+    else:
+        keep_apart(source, target)
+        compress_at_price(
+            read_onnx(source),
+            target,
+            price=price,
+            crush=settings.crush,
+            about=about,
+            progress=progress,
+        )
     return open_lens(out)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import pocketlens
 from pocketlens.base.errors import DataError, FileError, PocketlensError, UsageError
+from pocketlens.compression.about import About
 from pocketlens.compression.overrides import Override
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
@@ -54,9 +55,9 @@ def test_rows_agree_with_compress_and_evaluate(
 ) -> None:
     row = whole.rows[4]
     lens = tmp_path / "6.lens"
-    compress(model, lens, settings=Settings(bits=6, crush=None), recipe="cifar-raw")
+    compress(model, lens, settings=Settings(bits=6, crush=None), about=About("cifar-raw"))
     assert row.entry.file_bytes == lens.stat().st_size
-    compress(model, tmp_path / "32.lens", settings=Settings(bits=32), recipe="cifar-raw")
+    compress(model, tmp_path / "32.lens", settings=Settings(bits=32), about=About("cifar-raw"))
     with pocketlens.open(tmp_path / "32.lens") as reference:
         evaluation = pocketlens.evaluate(lens, photos, against=reference)
     assert row.entry.measurement == evaluation.measurement

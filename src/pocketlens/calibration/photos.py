@@ -4,22 +4,25 @@ A photo's part follows from the SHA-256 of its bytes alone: the same photo alway
 same part, under whatever name, and a photo that lies there twice counts once. A photo that
 cannot be decoded is an error that names it: leaving it out silently would change what "the
 first 100 photos" are.
+
+A lens keeps how many photos it was fitted to and a fingerprint of them, no hash of any: enough to
+know its own folder again (seen_before), and nothing that tells what is on somebody's photos.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from pocketlens.base.errors import DataError, UsageError
+from pocketlens.base.errors import DataError, ImageError, UsageError
 from pocketlens.base.files import cannot_read
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.pixels import read_pixels
@@ -32,6 +35,12 @@ Array = NDArray[np.float32]
 
 SHARES = (3 / 8, 1 / 8, 1 / 2)
 """Of the parts fit, select and report."""
+
+DROP_SHARES = (3 / 8, 3 / 8, 1 / 4)
+"""The same where a drop is to be proved, which takes photos to choose on. The part fit is the
+same, so that what is fit here is never report there."""
+
+_KEPT_DIGITS = 16
 
 FEWEST = 16
 """Different photos that a calibration needs; with fewer, means say more of the photos than of
@@ -84,11 +93,14 @@ class PhotoSet(Sequence[Array]):
         recipe = self.recipe
         return values.reshape(1, recipe.channel_count, recipe.height, recipe.width)
 
+    def only(self, numbers: Iterable[int]) -> PhotoSet:
+        """A set of the photos of those numbers."""
+        return PhotoSet([self.photos[number] for number in numbers], self.recipe)
+
     @property
     def sha256(self) -> str:
         """Fingerprint: SHA-256 over the sorted hashes, a line each, hex."""
-        lines = "".join(f"{sha256}\n" for sha256 in sorted(p.sha256 for p in self.photos))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return _fingerprint(photo.sha256 for photo in self.photos)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,14 @@ class PhotoParts:
     report: PhotoSet
     duplicates: int
 
+    def told(self) -> dict[str, Any]:
+        """What a lens keeps of them, see seen_before()."""
+        return {
+            "fit_photos": len(self.fit),
+            "fit_sha256": self.fit.sha256[:_KEPT_DIGITS],
+            "select_photos": len(self.select),
+        }
+
 
 def open_photos(
     path: Path,
@@ -113,6 +133,7 @@ def open_photos(
     *,
     shares: tuple[float, float, float] = SHARES,
     limit: int | None = None,
+    fit_limit: int | None = None,
     progress: Progress = silent,
 ) -> PhotoParts:
     """Find, hash, split and look at the photos of a folder or an array.
@@ -122,6 +143,7 @@ def open_photos(
     recipe  how a photo becomes the network's input
     shares  of fit, select and report; a part with share 0 stays empty
     limit   most photos used, all parts together; which ones follows from their hashes
+    fit_limit  most of the part fit; what is beyond serves the part select
     Every photo that is used is decoded once to see that it can be. Raises DataError
     'calibration-empty', 'calibration-few', 'calibration-not-photos', 'dataset-npz',
     'npz-pickled' or 'npz-too-large'; UsageError 'bad-shares'; ImageError; FileError.
@@ -129,8 +151,7 @@ def open_photos(
     _check_shares(shares, limit)
     found = _read(path, progress)
     different = {photo.sha256: photo for photo in reversed(found)}
-    chosen = sorted(different.values(), key=lambda photo: (photo.sha256[32:], photo.sha256))
-    chosen = chosen[:limit]
+    chosen = sorted(different.values(), key=lambda photo: _order(photo.sha256))[:limit]
     if len(chosen) < FEWEST:
         raise _few(path, f"{len(chosen)} different photos are to be used")
     parts: tuple[list[Photo], ...] = ([], [], [])
@@ -139,9 +160,40 @@ def open_photos(
     for name, part, share in zip(("fit", "select", "report"), parts, shares, strict=True):
         if share > 0 and not part:
             raise _few(path, f"none of {len(chosen)} different photos fell to the part '{name}'")
+    if fit_limit is not None:
+        parts[1].extend(parts[0][fit_limit:])
+        parts[1].sort(key=lambda photo: _order(photo.sha256))
+        del parts[0][fit_limit:]
     fit, select, report = (PhotoSet(part, recipe) for part in parts)
     _look_at(PhotoSet(chosen, recipe), progress)
     return PhotoParts(fit, select, report, len(found) - len(different))
+
+
+def seen_before(sha256: Iterable[str], told: Mapping[str, Any]) -> tuple[int, int]:
+    """How many photos of a data set a lens was fitted to, and how many it was chosen by.
+
+    sha256  hash of each photo of the data set
+    told    what the lens keeps: PhotoParts.told()
+    returns (0, 0) also where it cannot be known: the data set has to be the very folder, or hold
+            the same photos of the part fit
+    """
+    count, fingerprint = told.get("fit_photos"), told.get("fit_sha256")
+    chosen_by = told.get("select_photos", 0)
+    if not (isinstance(count, int) and isinstance(fingerprint, str) and isinstance(chosen_by, int)):
+        return 0, 0
+    fit = sorted({one for one in sha256 if _part(one, SHARES) == 0}, key=_order)[:count]
+    if not count or len(fit) < count or _fingerprint(fit)[:_KEPT_DIGITS] != fingerprint:
+        return 0, 0
+    return count, chosen_by
+
+
+def _fingerprint(sha256: Iterable[str]) -> str:
+    return hashlib.sha256("".join(f"{one}\n" for one in sorted(sha256)).encode()).hexdigest()
+
+
+def _order(sha256: str) -> tuple[str, str]:
+    """Of photos: by the half of the hash that their part does not follow from."""
+    return sha256[32:], sha256
 
 
 def _check_shares(shares: tuple[float, float, float], limit: int | None) -> None:
@@ -217,11 +269,24 @@ def _photo(file: Path, name: str) -> Photo:
 
 
 def _look_at(photos: PhotoSet, progress: Progress) -> None:
-    """Prepare each photo once, so that a damaged one is told now and not at the end."""
+    """Prepare each photo once, so that damaged ones are told now, all together."""
+    bad: list[tuple[str, ImageError]] = []
     for number in range(len(photos)):
         progress("looking at photos", number, len(photos))
-        _ = photos[number]
+        try:
+            _ = photos[number]
+        except ImageError as error:
+            bad.append((photos.photos[number].name, error))
     progress("looking at photos", len(photos), len(photos))
+    if len(bad) == 1:
+        raise bad[0][1]
+    if bad:
+        names = ", ".join(f"'{name}'" for name, _ in sorted(bad, key=lambda pair: pair[0])[:3])
+        raise ImageError(
+            f"{len(bad)} of {len(photos)} photos cannot be used, among them {names}. "
+            f"{bad[0][1].sentence} Take them out of the folder, or mend them.",
+            slug="photos-damaged",
+        )
 
 
 def _few(path: Path, seen: str) -> DataError:

@@ -10,14 +10,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pocketlens.base.errors import UsageError
 from pocketlens.base.files import beside, keep_apart
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
-from pocketlens.compression.budget import parse_size
+from pocketlens.cli.trial_log import drop_json, trial_json, trial_log
+from pocketlens.compression.about import About
 from pocketlens.compression.overrides import read_overrides
-from pocketlens.compression.priced import WORTH_BY, Price, Priced, compress_at_price
+from pocketlens.compression.priced import (
+    WORTH_BY,
+    Price,
+    Priced,
+    asked_price,
+    compress_at_price,
+)
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
@@ -29,17 +35,19 @@ from pocketlens.labels.files import read_labels
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path),
               help="Where the lens goes.  [default: MODEL with the ending .lens]")  # fmt: skip
-@click.option("--bits", type=int, default=8, show_default=True,
-              help="1 to 8: palettes of 2^bits values; 16: half precision; 32: float.")  # fmt: skip
+@click.option("--bits", type=int, help="1 to 8: palettes of 2^bits values; 16: half precision; "
+              "32: float.  [default: 8]")  # fmt: skip
 @click.option("-k", "--palette-size", type=int, help="Values in a palette, 2 to 256.")
 @click.option("--group-rows", type=int, help="Outputs that share a palette.  [default: all]")
 @click.option("--recipe-file", type=click.Path(path_type=Path),
               help="TOML: bits, \"half\" or \"float\" by tensor name or glob.")  # fmt: skip
 @click.option("--max-size", help="Spend bits where they buy most until the file is this large: "
               "2MB, 350kB.")  # fmt: skip
+@click.option("--max-drop", type=float, help="The smallest file that loses no more points of "
+              "top-1, at 95% confidence; without labels, percent of first answers.")  # fmt: skip
 @click.option("--lagrangian", type=float, help="The same at a price of a bit, in nats a photo.")
-@click.option("--photos", type=click.Path(path_type=Path),
-              help="Unlabelled photos for these two: a folder or an .npz.")  # fmt: skip
+@click.option("--photos", type=click.Path(path_type=Path), help="Photos for these three: a folder "
+              "or an .npz, for --max-drop labelled if you can.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of what is drawn by chance.")
 @click.option("--threads", default=1, show_default=True, help="Threads for the above.")
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
@@ -59,26 +67,28 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --preset caffe --crop 227
     pocketlens compress model.onnx --recipe-file bits.toml
     pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
+    pocketlens compress model.onnx --max-drop 0.5 --photos labelled/
     """
     target = out or beside(model, ".lens")
     keep_apart(model, target)
     request = recipe_from(options)
-    common = {
-        "recipe": request,
-        "labels": read_labels(options["labels"]) if options["labels"] else None,
-        "name": options["name"],
-        "licence": options["licence"],
-    }
+    labels = read_labels(options["labels"]) if options["labels"] else None
+    about = About(request, labels, options["name"], options["licence"])
     price = _price(options)
     priced: Priced | None = None
     with progress_bar(hidden=options["as_json"]) as progress:
         if price is None:
             settings = _settings(options)
-            contents = compress(model, target, settings=settings, progress=progress, **common)
+            contents = compress(model, target, settings=settings, about=about, progress=progress)
         else:
-            crush = _settings(options).crush
             priced = compress_at_price(
-                read_onnx(model), target, price=price, crush=crush, progress=progress, **common
+                read_onnx(model),
+                target,
+                price=price,
+                crush=_settings(options).crush,
+                about=about,
+                tell=trial_log(hidden=options["as_json"]),
+                progress=progress,
             )
             contents = priced.contents
     rows = tensor_rows(contents)
@@ -89,14 +99,14 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
         return
     _print_summary(target, before=before, after=after, rows=rows)
     if priced is not None:
-        _print_priced(priced)
+        _print_priced(priced, max_drop=options["max_drop"])
     assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
     Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
 
 
 def _settings(options: dict[str, Any]) -> Settings:
     return Settings(
-        bits=options["bits"],
+        bits=8 if options["bits"] is None else options["bits"],
         palette_size=options["palette_size"],
         group_rows=options["group_rows"],
         crush=None if options["no_crush"] else options["crush"],
@@ -105,20 +115,16 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 
 def _price(options: dict[str, Any]) -> Price | None:
-    """What --max-size and --lagrangian ask for; None where neither is there."""
-    if options["max_size"] is None and options["lagrangian"] is None:
-        if options["photos"] is not None:
-            raise UsageError(
-                "--photos serve --max-size or --lagrangian; give one of them as well.",
-                slug="one-price",
-            )
-        return None
-    return Price(
-        size_bytes=parse_size(options["max_size"]) if options["max_size"] else None,
+    """What --max-size, --max-drop and --lagrangian ask for; None where none of them is there."""
+    widths = ("bits", "palette_size", "group_rows", "recipe_file")
+    return asked_price(
+        size=options["max_size"],
+        drop_points=options["max_drop"],
         lagrangian=options["lagrangian"],
         photos=options["photos"],
         seed=options["seed"],
         threads=options["threads"],
+        widths=[f"--{name.replace('_', '-')}" for name in widths if options[name] is not None],
     )
 
 
@@ -126,21 +132,39 @@ def _priced_json(priced: Priced | None) -> dict[str, Any]:
     if priced is None:
         return {}
     unseen = None if priced.unseen is None else asdict(priced.unseen)
-    return {"lagrangian": priced.lagrangian, "fit_photos": priced.photos, "unseen": unseen}
+    verdict = priced.verdict
+    return {
+        "lagrangian": priced.lagrangian,
+        "foreseen_nats": priced.chosen.foreseen_nats,
+        "fit_photos": priced.photos,
+        "unseen": unseen,
+        "unseen_drop": None if verdict is None else drop_json(verdict.drop),
+        "receipt": None if verdict is None or verdict.receipt is None else asdict(verdict.receipt),
+        "trials": [trial_json(trial) for trial in priced.trials],
+    }
 
 
-def _print_priced(priced: Priced) -> None:
+def _print_priced(priced: Priced, *, max_drop: float | None) -> None:
     """What is known of the answers: on photos that nothing was fitted to or chosen by."""
-    unseen = priced.unseen
-    if unseen is None:
-        Console().print("Without --photos invented pictures stood in for them: clearly worse.")
+    verdict, console = priced.verdict, Console()
+    if verdict is None:
+        console.print("Without --photos invented pictures stood in for them: clearly worse.")
         return
+    unseen = verdict.divergence
     low, high = unseen.agreement_interval
-    Console().print(
+    console.print(
         f"Fitted to {priced.photos} photos ({WORTH_BY}); on {unseen.photos} others "
         f"{unseen.agreement:.1f} % ({low:.1f} to {high:.1f}) of the first answers are those of "
         "the float network, "
         f"KL {unseen.kl:.4f} nats."
+    )
+    if max_drop is None or priced.chosen.drop is None:
+        return
+    console.print(f"Chosen at {priced.chosen.drop.in_words}.")
+    kept = "within" if verdict.drop.bound <= max_drop else "not proved to be within"
+    console.print(
+        f"On photos that nothing was chosen by: {verdict.drop.in_words}, {kept} {max_drop:g} points"
+        f"{'; the receipt is in the lens' if verdict.receipt else ''}."
     )
 
 

@@ -1,9 +1,10 @@
 """Meet a size: find the price of a bit (lambda) at which the finished file just fits.
 
 One global lambda makes all layers spend where a byte buys most. File bytes fall as lambda grows,
-nearly like a straight line in log lambda, but not strictly: levels vanish and containers change.
-So: bracket, then regula falsi in log lambda with a bisection where it stalls, on real file bytes,
-keeping the largest file that fits.
+nearly like a straight line in log lambda, but not strictly: levels vanish, containers change, and
+a file grows by whole pages. So: bracket, then regula falsi in log lambda with a bisection where it
+stalls, on real file bytes, keeping the largest file that fits. Where two trials are near each
+other, layers of both may be blended (blending.py) to fill what is left.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pocketlens.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from pocketlens.compression.judging import Drop
 
 Result = TypeVar("Result")
 
@@ -22,21 +26,52 @@ UNITS_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**
 CLOSE_ENOUGH = 0.01
 """A file this much below the size asked is good enough."""
 
+PAGE_BYTES = 512
+"""A file is a number of these: one that only lacks a part of a page cannot come closer."""
+
+NEAR = 0.04
+"""Trials whose files differ by no more than this part of the size are blended."""
+
 MOST_TRIALS = 16
+STEP = 4.0
+"""Factor of lambda from the first trial to the second, while none fits or all do."""
+
+_AFTER_BRACKET = 4
+"""Trials that it usually takes once one fits and one does not."""
 
 
 @dataclass(frozen=True)
 class Trial(Generic[Result]):
     """One lambda that was tried.
 
-    lagrangian  nats a photo for one bit
-    size_bytes  of the finished file
-    result      whatever was made
+    lagrangian     nats a photo for one bit
+    size_bytes     of the finished file
+    result         whatever was made
+    foreseen_nats  loss a photo, as the statistics foresee
+    drop           what is lost on photos, where that was measured
     """
 
     lagrangian: float
     size_bytes: int
     result: Result
+    foreseen_nats: float = 0.0
+    drop: Drop | None = None
+
+    @property
+    def without_result(self) -> Trial[None]:
+        """The figures alone, which take no memory."""
+        return Trial(self.lagrangian, self.size_bytes, None, self.foreseen_nats, self.drop)
+
+
+class Tell(Protocol):
+    """Called after each trial with how many there were, and of about how many."""
+
+    def __call__(self, trial: Trial[Any], number: int, expected: int) -> None:
+        """Take note; must be quick and must not raise."""
+
+
+def quiet(trial: Trial[Any], number: int, expected: int) -> None:
+    """Tell nobody."""
 
 
 def parse_size(text: str) -> int:
@@ -52,6 +87,13 @@ def parse_size(text: str) -> int:
     return int(float(found[1]) * UNITS_BYTES[unit])
 
 
+def is_close(file_bytes: int, size_bytes: int) -> bool:
+    """Whether a file that fits is as near to the size as is asked, or as pages allow."""
+    if file_bytes >= size_bytes * (1 - CLOSE_ENOUGH):
+        return True
+    return file_bytes % PAGE_BYTES == 0 and file_bytes + PAGE_BYTES > size_bytes
+
+
 def fit_size(
     make: Callable[[float], Trial[Result]],
     size_bytes: int,
@@ -59,31 +101,49 @@ def fit_size(
     first: float,
     lowest: float,
     highest: float,
+    blend: Callable[[Trial[Result], Trial[Result]], Trial[Result] | None] | None = None,
+    cost: Callable[[Trial[Result]], str] | None = None,
+    tell: Tell = quiet,
 ) -> Trial[Result]:
     """Find the trial with the largest file of at most `size_bytes`.
 
     make            tries a lambda
     first           lambda to begin with
     lowest, highest lambdas beyond which nothing changes
-    returns         a trial within CLOSE_ENOUGH of the size where the trials allow it, never above
+    blend           makes one trial that fits of one that does and one that does not; None if it
+                    cannot
+    cost            says in a sentence what a trial costs, for the error
+    returns         a trial that is_close() where the trials allow it, never above the size
     Raises UsageError 'size-out-of-reach', naming the smallest file that was reached.
     """
     tried: list[Trial[Result]] = []
 
-    def attempt(lagrangian: float) -> Trial[Result]:
+    def attempt(lagrangian: float, left: int) -> Trial[Result]:
         trial = make(min(max(lagrangian, lowest), highest))
         tried.append(trial)
+        tell(trial, len(tried), len(tried) + left)
         return trial
 
-    below, above = _bracket(attempt, size_bytes, first=first, lowest=lowest, highest=highest)
+    below, above = bracket(
+        attempt, lambda trial: trial.size_bytes <= size_bytes, first=first, lowest=lowest,
+        highest=highest,
+    )  # fmt: skip
+    left = _AFTER_BRACKET
     while (
         below is not None
         and above is not None
-        and below.size_bytes < size_bytes * (1 - CLOSE_ENOUGH)
+        and not is_close(below.size_bytes, size_bytes)
         and len(tried) < MOST_TRIALS
         and below.lagrangian / above.lagrangian > 1.0005
     ):
-        trial = attempt(_between(below, above, size_bytes, stalled=len(tried) % 3 == 2))
+        if blend is not None and above.size_bytes - below.size_bytes <= NEAR * size_bytes:
+            blended = blend(below, above)
+            if blended is not None and is_close(blended.size_bytes, size_bytes):
+                tell(blended, len(tried) + 1, len(tried) + 1)
+                return blended
+            tried += [] if blended is None else [blended]
+        left = max(left - 1, 0)
+        trial = attempt(_between(below, above, size_bytes, stalled=len(tried) % 3 == 2), left)
         if trial.size_bytes <= size_bytes:
             below = trial
         else:
@@ -91,35 +151,44 @@ def fit_size(
     fitting = [trial for trial in tried if trial.size_bytes <= size_bytes]
     if not fitting:
         smallest = min(tried, key=lambda trial: trial.size_bytes)
+        price = "" if cost is None else f" {cost(smallest)}"
         raise UsageError(
             f"A file of {size_bytes:,} bytes cannot be reached; the smallest is "
-            f"{smallest.size_bytes:,} bytes. Ask for that, or for less of a network.",
+            f"{smallest.size_bytes:,} bytes.{price} Ask for that, or for less of a network.",
             slug="size-out-of-reach",
         )
     return max(fitting, key=lambda trial: (trial.size_bytes, -trial.lagrangian))
 
 
-def _bracket(
-    attempt: Callable[[float], Trial[Result]],
-    size_bytes: int,
+def bracket(
+    attempt: Callable[[float, int], Trial[Result]],
+    holds: Callable[[Trial[Result]], bool],
     *,
     first: float,
     lowest: float,
     highest: float,
+    dearer_helps: bool = True,
 ) -> tuple[Trial[Result] | None, Trial[Result] | None]:
-    """A trial that fits and one that does not, found by growing steps from `first`."""
-    trial = attempt(first)
-    fits = trial.size_bytes <= size_bytes
-    step = 4.0
+    """A trial for which something holds and one for which it does not, by growing steps.
+
+    attempt       tries a lambda; told about how many trials come after it
+    dearer_helps  whether it holds from some lambda upwards, else up to some lambda
+    returns       (it holds, it does not); None where there is none between lowest and highest
+    """
+    trial = attempt(first, _AFTER_BRACKET + 2)
+    held = holds(trial)
+    down = held == dearer_helps
+    step = STEP
     other: Trial[Result] | None = None
-    while (trial.lagrangian > lowest) if fits else (trial.lagrangian < highest):
-        following = attempt(trial.lagrangian / step if fits else trial.lagrangian * step)
-        if (following.size_bytes <= size_bytes) != fits:
-            other = following
+    while (trial.lagrangian > lowest) if down else (trial.lagrangian < highest):
+        following = trial.lagrangian / step if down else trial.lagrangian * step
+        found = attempt(following, _AFTER_BRACKET + 1)
+        if holds(found) != held:
+            other = found
             break
-        trial = following
-        step *= 4.0
-    return (trial, other) if fits else (other, trial)
+        trial = found
+        step *= STEP
+    return (trial, other) if held else (other, trial)
 
 
 def _between(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +17,25 @@ from numpy.typing import NDArray
 from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
-from pocketlens.calibration.divergence import Divergence, divergence
+from pocketlens.calibration.divergence import Divergence
 from pocketlens.calibration.invented import without_photos
-from pocketlens.calibration.photos import PhotoSet, open_photos
 from pocketlens.calibration.sensitivity import add_sensitivities, method_here
 from pocketlens.calibration.statistics import LayerStatistics
-from pocketlens.classify.lens import Lens, ends_in_softmax
-from pocketlens.compression.budget import Trial, fit_size
+from pocketlens.compression.about import About
+from pocketlens.compression.blending import blend
+from pocketlens.compression.budget import Tell, Trial, fit_size, parse_size, quiet
 from pocketlens.compression.coding import code_network
-from pocketlens.compression.settings import FLOAT_BITS, Settings
-from pocketlens.compression.story import frame, pack
+from pocketlens.compression.drop import fit_drop
+from pocketlens.compression.judging import Judge, Verdict
+from pocketlens.compression.material import Material
+from pocketlens.compression.story import frame
 from pocketlens.graph.graph import Network
-from pocketlens.lensfile.contents import LensContents
+from pocketlens.lensfile.contents import LensContents, Receipt
 from pocketlens.lensfile.writer import write_lens
 
 if TYPE_CHECKING:
-    from pocketlens.compression.recipes import RecipeRequest
     from pocketlens.images.recipe import Recipe
     from pocketlens.importers.imported import Imported
-    from pocketlens.labels.labels import Label
 
 WORTH_BY = method_here()
 """How the worth of outputs is found here."""
@@ -42,19 +44,24 @@ FIRST_LAGRANGIAN = 1e-6
 LEAST_LAGRANGIAN = 1e-12
 MOST_LAGRANGIAN = 10.0
 """Nats a photo that a bit may cost: beyond these nothing changes, or nothing is left."""
+MOST_DROP = 100.0
+STAGE = "trials"
 
 
 @dataclass(frozen=True)
 class Price:
-    """What a compression by rate and distortion may cost; just one of the two.
+    """What a compression by rate and distortion may cost: a price, or a size, a drop or both.
 
-    size_bytes  the finished file is at most this large, and within 1% of it where it can be
-    lagrangian  nats a photo that a bit may cost
-    photos      unlabelled photos to calibrate on: a folder or an .npz; None: without, which is
-                clearly worse
-    photo_limit most photos used
-    seed        of the sensitivities
-    threads     of everything; the result is the same for any number
+    size_bytes   the finished file is at most this large, and within 1% of it where it can be
+    drop_points  the file is the smallest that loses no more than this, at 95% confidence: points
+                 of top-1 where the photos are labelled, else percent of first answers that are
+                 not those of the float network
+    lagrangian   nats a photo that a bit may cost
+    photos       photos to calibrate on: a folder or an .npz; None: without, which is clearly
+                 worse. For a drop they may be labelled as a data set is
+    photo_limit  most photos used; for a drop, of the part fit that part of it which is its share
+    seed         of the sensitivities
+    threads      of everything; the result is the same for any number
     """
 
     size_bytes: int | None = None
@@ -63,12 +70,25 @@ class Price:
     photo_limit: int = 512
     seed: int = 0
     threads: int = 1
+    drop_points: float | None = None
 
     def __post_init__(self) -> None:
-        if (self.size_bytes is None) == (self.lagrangian is None):
+        budgets = (self.size_bytes, self.drop_points)
+        if (self.lagrangian is None) == (budgets == (None, None)):
             raise UsageError(
-                "Give one of the two: the size of the file, or the price of a bit.",
+                "Give a budget (the size of the file, the drop, or both) or the price of a bit: "
+                "one of the two.",
                 slug="one-price",
+            )
+        if self.drop_points is not None and not 0 < self.drop_points < MOST_DROP:
+            raise UsageError(
+                f"A drop of {self.drop_points:g} points was given; it is above 0 and below 100.",
+                slug="bad-drop",
+            )
+        if self.drop_points is not None and self.photos is None:
+            raise UsageError(
+                "A drop is measured on photos: give some, labelled or not. --photos names them.",
+                slug="drop-needs-photos",
             )
         if not 1 <= self.threads <= 256:
             raise UsageError(
@@ -79,15 +99,62 @@ class Price:
                 f"The seed {self.seed} was given; a seed is 0 or more.", slug="bad-seed"
             )
 
-    def to_json(self) -> str:
-        """JSON text with sorted keys, for the lens's provenance. No path: those are private."""
+    def to_json(self, photos: Mapping[str, Any] | None = None) -> str:
+        """JSON text with sorted keys, for the lens's provenance. No path: those are private.
+
+        photos  what is kept of them: PhotoParts.told()
+        """
         values = {
             "size_bytes": self.size_bytes,
+            "drop_points": self.drop_points,
             "lagrangian": self.lagrangian,
             "seed": self.seed,
             "worth_by": WORTH_BY,
+            **(photos or {}),
         }
         return json.dumps({k: v for k, v in values.items() if v is not None}, sort_keys=True)
+
+
+def asked_price(
+    *,
+    size: int | str | None,
+    drop_points: float | None,
+    lagrangian: float | None,
+    photos: Path | None,
+    seed: int,
+    threads: int,
+    widths: Sequence[str] = (),
+) -> Price | None:
+    """What a caller's budgets ask for; None where there is none.
+
+    size    bytes, or text such as "350kB"
+    widths  what was said of the width of weights, which budgets find by themselves
+    Raises UsageError.
+    """
+    if size is None and drop_points is None and lagrangian is None:
+        if photos is not None:
+            raise UsageError(
+                "Photos serve a largest size, a largest drop or a price of a bit; give one of "
+                "them as well.",
+                slug="one-price",
+            )
+        return None
+    if widths:
+        raise UsageError(
+            f"A budget finds the width of every tensor by itself, but {', '.join(widths)} was "
+            "given too. Leave one of the two out.",
+            slug="width-and-budget",
+        )
+    if isinstance(size, int) and size < 1:
+        raise UsageError(f"A file of {size} bytes was asked for.", slug="bad-size")
+    return Price(
+        size_bytes=parse_size(size) if isinstance(size, str) else size,
+        drop_points=drop_points,
+        lagrangian=lagrangian,
+        photos=photos,
+        seed=seed,
+        threads=threads,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,14 +164,23 @@ class Priced:
     contents    of the lens
     lagrangian  the price that was found
     photos      that statistics were taken of; 0: none were given
-    unseen      how far the answers are from the float network's on photos that nothing was
-                chosen by; None without photos
+    chosen      the trial it is, with the loss foreseen and, for a drop, the drop on the photos
+                that choices are made on
+    trials      all that were made, in their order, without what they made
+    verdict     what is lost on photos that nothing was fitted to or chosen by; None without
     """
 
     contents: LensContents
     lagrangian: float
     photos: int
-    unseen: Divergence | None
+    chosen: Trial[None]
+    trials: tuple[Trial[None], ...]
+    verdict: Verdict | None
+
+    @property
+    def unseen(self) -> Divergence | None:
+        """How far the answers are from the float network's on the verdict's photos."""
+        return None if self.verdict is None else self.verdict.divergence
 
 
 def compress_at_price(
@@ -113,58 +189,66 @@ def compress_at_price(
     *,
     price: Price,
     crush: int | None = 4,
-    recipe: Recipe | RecipeRequest | str | None = None,
-    labels: tuple[Label, ...] | None = None,
-    name: str | None = None,
-    licence: str | None = None,
+    about: About | None = None,
+    tell: Tell = quiet,
     progress: Progress = silent,
 ) -> Priced:
     """Code a network by rate and distortion and write the lens.
 
     crush  effort of the PNG optimiser, 0 to 6; None: leave it out
-    Other arguments as compress() takes them. Raises UsageError, DataError, ImageError, FileError.
+    about  what the lens says beside its network
+    tell   told of every trial: its price, its bytes, what it loses
+    Raises UsageError, DataError, ImageError, FileError.
     """
-    empty = frame(
+    empty = frame(imported, settings=price.to_json(), about=about or About())
+    material = Material.gather(
         imported,
-        settings=price.to_json(),
-        recipe=recipe,
-        labels=labels,
-        name=name,
-        licence=licence,
+        empty,
+        photos=price.photos,
+        limit=price.photo_limit,
+        drop_points=price.drop_points,
+        threads=price.threads,
+        progress=progress,
     )
-    fit: Sequence[NDArray[np.float32]] = ()
-    report: PhotoSet | None = None
-    if price.photos is not None:
-        parts = open_photos(price.photos, empty.recipe, limit=price.photo_limit, progress=progress)
-        fit, report = parts.fit, parts.report
+    if material.parts is not None:
+        told = price.to_json(material.parts.told())
+        provenance = dataclasses.replace(empty.provenance, settings=told)
+        empty = dataclasses.replace(empty, provenance=provenance)
     network = imported.network
     statistics = see(
-        network, fit, empty.recipe, seed=price.seed, threads=price.threads, progress=progress
+        network,
+        () if material.parts is None else material.parts.fit,
+        empty.recipe,
+        seed=price.seed,
+        threads=price.threads,
+        progress=progress,
     )
-    trial = _code(empty, network, statistics, price=price, crush=crush, progress=progress)
-    unseen = None if report is None else _divergence(imported, trial.result, report, progress)
-    write_lens(out, trial.result, progress=progress)
-    return Priced(trial.result, trial.lagrangian, len(fit), unseen)
+    trials: list[Trial[None]] = []
 
+    def note(trial: Trial[Any], number: int, expected: int) -> None:
+        trials.append(trial.without_result)
+        progress(STAGE, len(trials), max(expected, len(trials)))
+        tell(trial, len(trials), len(trials) + expected - number)
 
-def _divergence(
-    imported: Imported, contents: LensContents, photos: PhotoSet, progress: Progress
-) -> Divergence:
-    """How far a lens is from the float network on photos that it never saw."""
-    original = pack(
-        imported,
-        settings=Settings(bits=FLOAT_BITS),
-        recipe=contents.recipe,
-        labels=contents.labels,
+    attempt = partial(
+        code_at,
+        empty,
+        network,
+        statistics,
+        crush=crush,
+        threads=price.threads,
+        placeholder=material.placeholder,
+        progress=progress,
     )
-    rows: tuple[list[NDArray[np.float32]], ...] = ([], [])
-    with Lens(original) as first, Lens(contents) as second:
-        for number, picture in enumerate(photos):
-            progress("comparing", number, len(photos))
-            rows[0].append(first.scores(picture)[0])
-            rows[1].append(second.scores(picture)[0])
-    probabilities = ends_in_softmax(contents.graph)
-    return divergence(np.stack(rows[0]), np.stack(rows[1]), probabilities=probabilities)
+    trial = _search(attempt, material, price, note, progress)
+    verdict = material.verdict(trial.result, progress)
+    contents = trial.result
+    if verdict is not None and verdict.receipt is not None:
+        contents = dataclasses.replace(contents, receipts=(verdict.receipt,))
+    write_lens(out, contents, progress=progress)
+    fitted = 0 if material.parts is None else len(material.parts.fit)
+    chosen = trial.without_result
+    return Priced(contents, trial.lagrangian, fitted, chosen, tuple(trials), verdict)
 
 
 def see(
@@ -199,11 +283,13 @@ def code_at(
     lagrangian: float,
     crush: int | None,
     threads: int = 1,
+    placeholder: tuple[Receipt, ...] = (),
     progress: Progress = silent,
 ) -> Trial[LensContents]:
     """Code the network at one price of a bit and measure the finished file.
 
-    contents  everything of the lens but its tensors: name, labels, recipe, provenance
+    contents     everything of the lens but its tensors: name, labels, recipe, provenance
+    placeholder  receipts that the finished file will have, counted in its size
     """
     coded = code_network(
         network,
@@ -213,46 +299,81 @@ def code_at(
         threads=threads,
         progress=progress,
     )
-    made = replace(contents, graph=coded.graph, tensors=coded.tensors)
-    return Trial(lagrangian, _file_bytes(made), made)
+    made = dataclasses.replace(contents, graph=coded.graph, tensors=coded.tensors)
+    return Trial(lagrangian, _file_bytes(made, placeholder), made, coded.distortion)
 
 
-def _code(
-    contents: LensContents,
-    network: Network,
-    statistics: Mapping[str, LayerStatistics],
-    *,
-    price: Price,
-    crush: int | None,
-    progress: Progress,
+class Attempt(Protocol):
+    """Codes the network at a price of a bit."""
+
+    def __call__(self, *, lagrangian: float) -> Trial[LensContents]:
+        """The finished lens and its bytes."""
+
+
+def _search(
+    attempt: Attempt, material: Material, price: Price, tell: Tell, progress: Progress
 ) -> Trial[LensContents]:
-    """At the price that was given, or at that which meets the size on real file bytes."""
-
-    def attempt(lagrangian: float) -> Trial[LensContents]:
-        return code_at(
-            contents,
-            network,
-            statistics,
-            lagrangian=lagrangian,
-            crush=crush,
-            threads=price.threads,
-            progress=progress,
-        )
-
-    if price.size_bytes is None:
-        assert price.lagrangian is not None
-        return attempt(price.lagrangian)
-    return fit_size(
-        attempt,
-        price.size_bytes,
+    """At the price that was given, or at that which keeps the budgets."""
+    if price.lagrangian is not None:
+        trial = attempt(lagrangian=price.lagrangian)
+        tell(trial, 1, 1)
+        return trial
+    if price.drop_points is None:
+        assert price.size_bytes is not None
+        return _to_size(attempt, material, price.size_bytes, tell, progress)
+    judge = material.judge(progress)
+    smallest = fit_drop(
+        lambda lagrangian: _judged(attempt(lagrangian=lagrangian), judge, progress),
+        price.drop_points,
         first=FIRST_LAGRANGIAN,
         lowest=LEAST_LAGRANGIAN,
         highest=MOST_LAGRANGIAN,
+        tell=tell,
+    )
+    if price.size_bytes is None or smallest.size_bytes <= price.size_bytes:
+        return smallest
+    sized = _judged(_to_size(attempt, material, price.size_bytes, tell, progress), judge, progress)
+    assert sized.drop is not None
+    if sized.drop.bound <= price.drop_points:
+        return sized
+    raise UsageError(
+        f"A drop of {price.drop_points:g} points takes {smallest.size_bytes:,} bytes, more than "
+        f"the {price.size_bytes:,} asked for; with {sized.size_bytes:,} bytes it is "
+        f"{sized.drop.in_words}. Allow a larger file or a larger drop.",
+        slug="budgets-clash",
     )
 
 
-def _file_bytes(contents: LensContents) -> int:
+def _judged(trial: Trial[LensContents], judge: Judge, progress: Progress) -> Trial[LensContents]:
+    return dataclasses.replace(trial, drop=judge.drop(trial.result, progress=progress))
+
+
+def _to_size(
+    attempt: Attempt, material: Material, size_bytes: int, tell: Tell, progress: Progress
+) -> Trial[LensContents]:
+    def cost(trial: Trial[LensContents]) -> str:
+        foreseen = f"It costs {trial.foreseen_nats:.3g} nats a photo, as foreseen"
+        if material.parts is None or not len(material.parts.select):
+            return f"{foreseen}."
+        drop = material.judge(progress).drop(trial.result, progress=progress)
+        return f"{foreseen}, and {drop.in_words}."
+
+    file_bytes = partial(_file_bytes, placeholder=material.placeholder)
+    return fit_size(
+        lambda lagrangian: attempt(lagrangian=lagrangian),
+        size_bytes,
+        first=FIRST_LAGRANGIAN,
+        lowest=LEAST_LAGRANGIAN,
+        highest=MOST_LAGRANGIAN,
+        blend=lambda below, above: blend(below, above, size_bytes, file_bytes=file_bytes),
+        cost=cost,
+        tell=tell,
+    )
+
+
+def _file_bytes(contents: LensContents, placeholder: tuple[Receipt, ...] = ()) -> int:
+    made = dataclasses.replace(contents, receipts=placeholder)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trial.lens"
-        write_lens(path, contents)
+        write_lens(path, made)
         return path.stat().st_size

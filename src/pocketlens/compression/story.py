@@ -11,6 +11,7 @@ from pocketlens.base.errors import ModelError, UsageError
 from pocketlens.base.files import keep_apart
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import ends_in_softmax
+from pocketlens.compression.about import About
 from pocketlens.compression.fates import store_tensors
 from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.compression.settings import Settings
@@ -32,33 +33,29 @@ def compress(
     out: Path,
     *,
     settings: Settings | None = None,
-    recipe: Recipe | RecipeRequest | str | None = None,
-    labels: tuple[Label, ...] | None = None,
-    name: str | None = None,
-    licence: str | None = None,
+    about: About | None = None,
     progress: Progress = silent,
 ) -> LensContents:
     """Import a model, give every tensor its fate, and write a lens.
 
     model    an ONNX file
     out      where the lens goes; replaced whole or not at all
-    recipe   a Recipe, a request, or a preset's name; None: the preset ASSUMED_PRESET
-    labels   one a class; None: what the model says, else numbers
+    about    what the lens says beside its network
     returns  what was written
     Raises ModelError, UsageError, FileError.
     """
     keep_apart(model, out)
-    settings = settings or Settings()
+    settings, about = settings or Settings(), about or About()
     progress("reading the model", 0, 1)
     imported = read_onnx(model)
     progress("reading the model", 1, 1)
     contents = pack(
         imported,
         settings=settings,
-        recipe=recipe,
-        labels=labels,
-        name=name,
-        licence=licence,
+        recipe=about.recipe,
+        labels=about.labels,
+        name=about.name,
+        licence=about.licence,
         progress=progress,
     )
     write_lens(out, contents, progress=progress)
@@ -76,43 +73,30 @@ def pack(
     progress: Progress = silent,
 ) -> LensContents:
     """Turn an imported network into the contents of a lens, without writing a file."""
-    empty = frame(
-        imported,
-        settings=settings.to_json(),
-        recipe=recipe,
-        labels=labels,
-        name=name,
-        licence=licence,
-    )
+    about = About(recipe, labels, name, licence)
+    empty = frame(imported, settings=settings.to_json(), about=about)
     network = imported.network
     records = store_tensors(network.graph, network.tensors, settings=settings, progress=progress)
     return replace(empty, tensors=records)
 
 
-def frame(
-    imported: Imported,
-    *,
-    settings: str,
-    recipe: Recipe | RecipeRequest | str | None = None,
-    labels: tuple[Label, ...] | None = None,
-    name: str | None = None,
-    licence: str | None = None,
-) -> LensContents:
+def frame(imported: Imported, *, settings: str, about: About) -> LensContents:
     """A lens without its tensors: made before the long work, so that a typo is told early.
 
     settings  what was asked, as JSON text
     Raises UsageError, ModelError where labels, recipe and network do not fit together.
     """
+    licence = about.licence if about.licence is not None else imported.licence
     return LensContents(
-        name=name or imported.name,
+        name=about.name or imported.name,
         graph=imported.network.graph,
         tensors=(),
-        labels=_fitting_labels(labels or imported.labels, imported),
-        recipe=_fitting_recipe(recipe, imported),
+        labels=_fitting_labels(about.labels or imported.labels, imported),
+        recipe=_fitting_recipe(about.recipe, imported),
         provenance=Provenance(
             source_name=imported.source_name,
             source_sha256=imported.source_sha256,
-            licence=licence if licence is not None else imported.licence,
+            licence=licence,
             made_by=f"pocketlens {__version__}",
             settings=settings,
         ),

@@ -60,6 +60,17 @@ def load_pictures(
     return images, arrays
 
 
+def array_names(path: Path) -> frozenset[str]:
+    """Names of the arrays in an .npz, none where it is no zip file. Raises FileError."""
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+    except FileNotFoundError as error:
+        raise cannot_read(path, error) from error
+    except _DAMAGE:
+        return frozenset()
+
+
 def picture_of(pixels: NDArray[np.uint8]) -> Image.Image:
     """One picture of such an array, (height, width, 3), as Pillow has it."""
     height, width, _ = pixels.shape

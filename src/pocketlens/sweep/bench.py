@@ -13,6 +13,7 @@ from pocketlens._version import __version__
 from pocketlens.base.errors import ModelError
 from pocketlens.base.files import cannot_read
 from pocketlens.classify.lens import Lens, open_lens, softmax
+from pocketlens.compression.about import About
 from pocketlens.compression.priced import compress_at_price
 from pocketlens.compression.story import pack
 from pocketlens.evaluation.accuracy import ScoresOf, measure
@@ -22,8 +23,7 @@ from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents, TensorRecord
-from pocketlens.lensfile.image import build_image
-from pocketlens.lensfile.rows import to_rows
+from pocketlens.lensfile.image import smallest_image
 from pocketlens.lensfile.writer import write_lens
 from pocketlens.planes.decode import decode_plane
 from pocketlens.planes.encode import encode_plane
@@ -135,8 +135,7 @@ class Bench:
                 path,
                 price=point.price,
                 crush=point.settings.crush,
-                recipe=self.recipe,
-                labels=self.labels,
+                about=About(self.recipe, self.labels),
             ).contents
         contents = pack(imported, settings=point.settings, recipe=self.recipe, labels=self.labels)
         write_lens(path, contents)
@@ -166,7 +165,7 @@ def scores_of_views(lens: Lens) -> ScoresOf:
 def uncrushed_bytes(contents: LensContents) -> int:
     """Bytes of the same lens had its planes not gone through the PNG optimiser."""
     tensors = tuple(map(_uncrushed, contents.tensors))
-    return len(build_image(to_rows(replace(contents, tensors=tensors))))
+    return len(smallest_image(replace(contents, tensors=tensors)))
 
 
 def _uncrushed(record: TensorRecord) -> TensorRecord:

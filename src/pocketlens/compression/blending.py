@@ -1,0 +1,137 @@
+"""Fill what is left of a size: of two trials at near prices, the one that fits takes layers of the
+other, those first that gain most for a byte.
+
+The two prices are so near that a layer of one among layers of the other is as good as at a price
+between them. A layer goes with its bias, which corrects for it, and with those that share a plane
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pocketlens.compression.budget import Trial
+from pocketlens.lensfile.contents import LensContents, TensorRecord
+
+MOST_FILES = 40
+"""Files written to see how large they are."""
+
+
+@dataclass(frozen=True)
+class _Swap:
+    """Tensors that go together.
+
+    names        of them
+    extra_bytes  that the finer ones take more
+    gain_nats    that they lose less
+    """
+
+    names: tuple[str, ...]
+    extra_bytes: int
+    gain_nats: float
+
+    @property
+    def worth(self) -> float:
+        """Order of taking: nats a byte; first those that save bytes."""
+        if self.extra_bytes > 0:
+            return self.gain_nats / self.extra_bytes
+        return float("inf") if self.gain_nats >= 0 else float("-inf")
+
+
+def blend(
+    below: Trial[LensContents],
+    above: Trial[LensContents],
+    size_bytes: int,
+    *,
+    file_bytes: Callable[[LensContents], int],
+) -> Trial[LensContents] | None:
+    """A file of at most `size_bytes`, larger than `below`, with layers of `above`; None: there is
+    none.
+
+    file_bytes  size of the finished file
+    """
+    coarse, fine = _records(below), _records(above)
+    if below.result.graph != above.result.graph or coarse.keys() != fine.keys():
+        return None
+    swaps = sorted(_swaps(below.result, coarse, fine), key=lambda swap: -swap.worth)
+    taken: list[_Swap] = []
+    size = below.size_bytes
+    files = 0
+    for swap in swaps:
+        # The other's bytes are known but for pages; what is far too much needs no file.
+        if files == MOST_FILES or size + swap.extra_bytes > size_bytes + 1024:
+            continue
+        files += 1
+        tried = file_bytes(_with(below.result, fine, [*taken, swap]))
+        if tried <= size_bytes:
+            taken.append(swap)
+            size = tried
+    if not taken or size <= below.size_bytes:
+        return None
+    return replace(
+        below,
+        size_bytes=size,
+        result=_with(below.result, fine, taken),
+        foreseen_nats=below.foreseen_nats - sum(swap.gain_nats for swap in taken),
+        drop=None,
+    )
+
+
+def _records(trial: Trial[LensContents]) -> dict[str, TensorRecord]:
+    return {record.name: record for record in trial.result.tensors}
+
+
+def _with(
+    contents: LensContents, others: Mapping[str, TensorRecord], swaps: Sequence[_Swap]
+) -> LensContents:
+    chosen = {name for swap in swaps for name in swap.names}
+    tensors = tuple(
+        others[record.name] if record.name in chosen else record for record in contents.tensors
+    )
+    return replace(contents, tensors=tensors)
+
+
+def _swaps(
+    contents: LensContents, coarse: Mapping[str, TensorRecord], fine: Mapping[str, TensorRecord]
+) -> list[_Swap]:
+    """Tensors that differ, in groups that go together, in the graph's order."""
+    groups: dict[str, set[str]] = {name: {name} for name in coarse}
+
+    def join(one: str, other: str) -> None:
+        joined = groups[one] | groups[other]
+        for name in joined:
+            groups[name] = joined
+
+    for node in contents.graph.nodes:
+        own = [name for name in node.inputs if name in groups]
+        for name in own[1:]:
+            join(own[0], name)
+    for records in (coarse, fine):
+        planes: dict[int, str] = {}
+        for name, record in records.items():
+            if record.plane is not None:
+                join(name, planes.setdefault(id(record.plane), name))
+    seen: set[str] = set()
+    swaps = []
+    for name in coarse:
+        if name in seen:
+            continue
+        names = tuple(other for other in coarse if other in groups[name])
+        seen.update(names)
+        if any(coarse[other] != fine[other] for other in names):
+            extra = _bytes(names, fine) - _bytes(names, coarse)
+            swaps.append(_Swap(names, extra, _loss(names, coarse) - _loss(names, fine)))
+    return swaps
+
+
+def _loss(names: Sequence[str], records: Mapping[str, TensorRecord]) -> float:
+    return sum(records[name].loss or 0.0 for name in names)
+
+
+def _bytes(names: Sequence[str], records: Mapping[str, TensorRecord]) -> int:
+    """Of planes, palettes and values; a plane that is shared counts once."""
+    chosen = [records[name] for name in names]
+    planes = {id(plane): plane for r in chosen for plane in (r.plane, r.mask) if plane is not None}
+    pngs = sum(len(band.png) for plane in planes.values() for band in plane.bands)
+    return pngs + sum(len(r.palettes) + len(r.values) for r in chosen)
