@@ -22,7 +22,6 @@ from onnx import numpy_helper
 
 from models import RealModel, data_folder
 from pocketlens.base.progress import Progress, silent
-from pocketlens.calibration.pixels import read_pixels
 from pocketlens.engine.core import normalize
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.images.crops import crop_views
@@ -54,12 +53,7 @@ def part_of(sha256: str) -> Part:
 
 def photo_hashes(model: RealModel) -> list[str]:
     """SHA-256 of every photo's file, or of every row's shape and pixels, in hex."""
-    place = data_folder() / model.data
-    if place.suffix == ".npz":
-        return [sha256 for sha256, _, _ in read_pixels(place)]
-    dataset = open_dataset(place, _labels(model))
-    files = (place / dataset.name_of(number) for number in range(len(dataset)))
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return list(open_dataset(data_folder() / model.data, _labels(model)).photo_sha256)
 
 
 def fingerprint(model: RealModel, part: Part) -> str:
@@ -74,7 +68,7 @@ def prepare(model: RealModel, *, progress: Progress = silent) -> dict[Part, Phot
     inputs: dict[Part, list[NDArray[np.float32]]] = {"fit": [], "select": [], "report": []}
     classes: dict[Part, list[int]] = {"fit": [], "select": [], "report": []}
     recipe = model.recipe
-    for number, sha256 in enumerate(photo_hashes(model)):
+    for number, sha256 in enumerate(dataset.photo_sha256):
         progress("photos", number, len(dataset))
         part = part_of(sha256)
         (view,) = crop_views(dataset.photo_of(number), recipe, 1)

@@ -17,7 +17,8 @@ IMAGENET_SCALE = (58.395, 57.12, 57.375)
 class RealModel:
     """A model of DATA.md: its file, its preprocessing as a recipe, its test data.
 
-    expected  top-1 and top-5 counts that onnxruntime's float32 gives on the test data
+    expected  top-1 and top-5 counts that onnxruntime's float32 gives on the test data; zeros where
+              nobody counted
     """
 
     name: str
