@@ -23,7 +23,8 @@ from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents, TensorRecord
-from pocketlens.lensfile.image import smallest_image
+from pocketlens.lensfile.image import build_image
+from pocketlens.lensfile.rows import to_rows
 from pocketlens.lensfile.writer import write_lens
 from pocketlens.planes.decode import decode_plane
 from pocketlens.planes.encode import encode_plane
@@ -165,7 +166,7 @@ def scores_of_views(lens: Lens) -> ScoresOf:
 def uncrushed_bytes(contents: LensContents) -> int:
     """Bytes of the same lens had its planes not gone through the PNG optimiser."""
     tensors = tuple(map(_uncrushed, contents.tensors))
-    return len(smallest_image(replace(contents, tensors=tensors)))
+    return len(build_image(to_rows(replace(contents, tensors=tensors))))
 
 
 def _uncrushed(record: TensorRecord) -> TensorRecord:
