@@ -117,6 +117,15 @@ def test_stretching_makes_outputs_follow() -> None:
     assert slope(0.0) < slope(0.5) < slope(1.0) < 1.02
 
 
+def test_what_is_gone_is_not_stretched() -> None:
+    weights, statistics = laplace(40, 50), seen(1, 40, 50)
+    weights -= weights.mean(axis=1, keepdims=True)
+    coded = code_layer(weights, statistics, lagrangian=10.0)
+    assert len(coded.palette) <= 2
+    nothing = output_error(weights, np.zeros_like(weights), statistics)
+    assert coded.distortion < 1.5 * nothing
+
+
 @pytest.mark.parametrize(
     "weights",
     [

@@ -48,6 +48,10 @@ CONTAINERS = (256, 16, 4)
 SAMPLES_A_PHOTO = 10.0
 """Positions of one photo resemble each other: it counts as so many samples at most."""
 
+MOST_STRETCH = 2.0
+"""Of a palette. Where next to nothing is left of a layer, no stretching brings it back: it would
+only make noise loud."""
+
 _HALF_VALUE_BITS = 16
 _GUESSED_NATS = 10.0
 _CLIP = 64.0
@@ -337,7 +341,7 @@ def _refitted(problem: _Problem, solution: _Solution) -> _Solution:
     follows = float(found @ vector)  # sum of worth x w' C q, q being what the palette stands for
     if problem.settings.unbias > 0 and follows > 0:
         whole = _loss(problem, np.zeros(1, np.float32))
-        found *= max(whole / follows, 1.0) ** problem.settings.unbias
+        found *= min(max(whole / follows, 1.0), MOST_STRETCH) ** problem.settings.unbias
     values = np.clip(found, -65504, 65504).astype(np.float32)
     return _Solution(solution.indices, values, solution.distortion, solution.cost)
 
