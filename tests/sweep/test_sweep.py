@@ -15,13 +15,18 @@ import pytest
 
 import pocketlens
 from pocketlens.base.errors import DataError, FileError, PocketlensError, UsageError
+from pocketlens.calibration.collect import collect
+from pocketlens.compression import priced
 from pocketlens.compression.about import About
 from pocketlens.compression.overrides import Override
+from pocketlens.compression.priced import Price, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
+from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.sweep.ledger import LEDGER, Ledger
 from pocketlens.sweep.points import MIX, Point, points_by_hand, without_repeats
+from pocketlens.sweep.sights import read_sight
 from pocketlens.sweep.story import Sweep, sweep
 from pocketlens.sweep.table import row_json, rows_about
 from sweep.conftest import PHOTOS, write_photos
@@ -238,6 +243,34 @@ def test_points_by_rate_and_distortion(model: Path, photos: Path, tmp_path: Path
     assert again.measured == 0
     write_photos(unlabelled, 40, seed=3)
     assert swept(model, photos, tmp_path / "out", usual=False, by_hand=points).measured == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_photos_are_looked_at_once_for_all_points(
+    model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    looked = []
+    monkeypatch.setattr(priced, "collect", lambda *a, **k: looked.append(1) or collect(*a, **k))
+    unlabelled = write_photos(tmp_path / "unlabelled.npz", 40, seed=2)
+    points = points_by_hand(lagrangians=[1e-4, 1e-5], photos=unlabelled, crush=None)
+    out = tmp_path / "out"
+    found = swept(model, photos, out, usual=False, by_hand=points, jobs=jobs)
+    assert len(looked) == 1
+    assert not list(out.glob(".*"))
+    (out / found.rows[2].entry.lens).unlink()
+    assert swept(model, photos, out, usual=False, by_hand=points).measured == 1
+    assert len(looked) == 2
+    for row, point in zip(found.rows[1:], points, strict=True):
+        assert point.price is not None
+        lens = tmp_path / "alone.lens"
+        about = About("cifar-raw")
+        compress_at_price(read_onnx(model), lens, price=point.price, crush=None, about=about)
+        assert lens.read_bytes() == (out / row.entry.lens).read_bytes()
+
+
+def test_a_sweep_whose_statistics_were_taken_away_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="sights-gone"):
+        read_sight(tmp_path, Price(lagrangian=1e-4))
 
 
 def test_photos_that_calibrate_do_not_measure(model: Path, photos: Path, tmp_path: Path) -> None:

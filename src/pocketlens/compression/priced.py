@@ -190,6 +190,7 @@ def compress_at_price(
     price: Price,
     crush: int | None = 4,
     about: About | None = None,
+    known: Mapping[str, LayerStatistics] | None = None,
     tell: Tell = quiet,
     progress: Progress = silent,
 ) -> Priced:
@@ -197,32 +198,16 @@ def compress_at_price(
 
     crush  effort of the PNG optimiser, 0 to 6; None: leave it out
     about  what the lens says beside its network
+    known  what look() says for this price; None: it is asked now
     tell   told of every trial: its price, its bytes, what it loses
     Raises UsageError, DataError, ImageError, FileError.
     """
-    empty = frame(imported, settings=price.to_json(), about=about or About())
-    material = Material.gather(
-        imported,
-        empty,
-        photos=price.photos,
-        limit=price.photo_limit,
-        drop_points=price.drop_points,
-        threads=price.threads,
-        progress=progress,
-    )
+    empty, material = _gathered(imported, price, about, progress)
     if material.parts is not None:
         told = price.to_json(material.parts.told())
         provenance = dataclasses.replace(empty.provenance, settings=told)
         empty = dataclasses.replace(empty, provenance=provenance)
-    network = imported.network
-    statistics = see(
-        network,
-        () if material.parts is None else material.parts.fit,
-        empty.recipe,
-        seed=price.seed,
-        threads=price.threads,
-        progress=progress,
-    )
+    statistics = known or _seen(material, empty, price, progress)
     trials: list[Trial[None]] = []
 
     def note(trial: Trial[Any], number: int, expected: int) -> None:
@@ -233,7 +218,7 @@ def compress_at_price(
     attempt = partial(
         code_at,
         empty,
-        network,
+        imported.network,
         statistics,
         crush=crush,
         threads=price.threads,
@@ -249,6 +234,50 @@ def compress_at_price(
     fitted = 0 if material.parts is None else len(material.parts.fit)
     chosen = trial.without_result
     return Priced(contents, trial.lagrangian, fitted, chosen, tuple(trials), verdict)
+
+
+def look(
+    imported: Imported,
+    *,
+    price: Price,
+    about: About | None = None,
+    progress: Progress = silent,
+) -> dict[str, LayerStatistics]:
+    """What the price's photos do to every layer, which is the same for any budget on them.
+
+    Arguments and errors are those of compress_at_price().
+    """
+    empty, material = _gathered(imported, price, about, progress)
+    return _seen(material, empty, price, progress)
+
+
+def _gathered(
+    imported: Imported, price: Price, about: About | None, progress: Progress
+) -> tuple[LensContents, Material]:
+    empty = frame(imported, settings=price.to_json(), about=about or About())
+    material = Material.gather(
+        imported,
+        empty,
+        photos=price.photos,
+        limit=price.photo_limit,
+        drop_points=price.drop_points,
+        threads=price.threads,
+        progress=progress,
+    )
+    return empty, material
+
+
+def _seen(
+    material: Material, empty: LensContents, price: Price, progress: Progress
+) -> dict[str, LayerStatistics]:
+    return see(
+        material.imported.network,
+        () if material.parts is None else material.parts.fit,
+        empty.recipe,
+        seed=price.seed,
+        threads=price.threads,
+        progress=progress,
+    )
 
 
 def see(

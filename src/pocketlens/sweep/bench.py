@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +23,14 @@ from pocketlens.images.recipe import Recipe
 from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
-from pocketlens.lensfile.contents import LensContents, TensorRecord
-from pocketlens.lensfile.image import build_image
-from pocketlens.lensfile.rows import to_rows
+from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.writer import write_lens
-from pocketlens.planes.decode import decode_plane
-from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.decode import decode_png
+from pocketlens.planes.plane import Plane
+from pocketlens.planes.png import write_png
 from pocketlens.sweep.ledger import Entry
 from pocketlens.sweep.points import Point
+from pocketlens.sweep.sights import read_sight
 from pocketlens.sweep.views import Views
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Bench:
     order_sha256: str
     calibration: str
     folder: Path
+
+    @property
+    def about(self) -> About:
+        """What every lens says beside its network."""
+        return About(self.recipe, self.labels)
 
     def key(self, point: Point) -> str:
         """SHA-256 of everything that a point's answers and bytes depend on, hex."""
@@ -111,16 +117,18 @@ class Bench:
                 _counted(scores_of_views(lens), photo_done),
                 class_count=len(self.labels),
             )
+        file_bytes = path.stat().st_size
+        uncrushed = file_bytes if point.settings.crush is None else uncrushed_bytes(contents)
         return Entry(
             key=self.key(point),
             name=point.name,
-            settings=point.told,
+            settings=json.loads(contents.provenance.settings),
             model=self.model.name,
             model_sha256=self.model_sha256,
             lens=point.lens,
             lens_sha256=sha256_of(path),
-            file_bytes=path.stat().st_size,
-            uncrushed_bytes=uncrushed_bytes(contents),
+            file_bytes=file_bytes,
+            uncrushed_bytes=uncrushed,
             memory=memory,
             recipe_sha256=recipe_sha256(self.recipe),
             order_sha256=self.order_sha256,
@@ -136,7 +144,8 @@ class Bench:
                 path,
                 price=point.price,
                 crush=point.settings.crush,
-                about=About(self.recipe, self.labels),
+                about=self.about,
+                known=read_sight(self.folder, point.price),
             ).contents
         contents = pack(imported, settings=point.settings, recipe=self.recipe, labels=self.labels)
         write_lens(path, contents)
@@ -165,17 +174,30 @@ def scores_of_views(lens: Lens) -> ScoresOf:
 
 def uncrushed_bytes(contents: LensContents) -> int:
     """Bytes of the same lens had its planes not gone through the PNG optimiser."""
-    tensors = tuple(map(_uncrushed, contents.tensors))
-    return len(build_image(to_rows(replace(contents, tensors=tensors))))
+    plain: dict[Plane, Plane] = {}
+    for record in contents.tensors:
+        for plane in (record.plane, record.mask):
+            if plane is not None and plane not in plain:
+                plain[plane] = _uncrushed(plane)
+    tensors = tuple(
+        replace(
+            record,
+            plane=plain[record.plane] if record.plane else None,
+            mask=plain[record.mask] if record.mask else None,
+        )
+        for record in contents.tensors
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "uncrushed.lens"
+        write_lens(path, replace(contents, tensors=tensors))
+        return path.stat().st_size
 
 
-def _uncrushed(record: TensorRecord) -> TensorRecord:
-    if record.plane is None:
-        return record
-    count = math.prod(record.shape)
-    indices = decode_plane(record.plane, count).reshape(record.shape)
-    plane = encode_plane(indices, index_bits=record.plane.index_bits, crush=None)
-    return replace(record, plane=plane)
+def _uncrushed(plane: Plane) -> Plane:
+    bands = tuple(
+        replace(band, png=write_png(decode_png(band.png), plane.index_bits)) for band in plane.bands
+    )
+    return replace(plane, bands=bands)
 
 
 def _counted(scores_of: ScoresOf, photo_done: Callable[[], None]) -> ScoresOf:

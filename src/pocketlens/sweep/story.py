@@ -23,6 +23,7 @@ from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
 from pocketlens.images.recipe import Recipe
+from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
@@ -35,6 +36,7 @@ from pocketlens.sweep.points import (
     usual_points,
     without_repeats,
 )
+from pocketlens.sweep.sights import remove_sights, write_sights
 from pocketlens.sweep.table import Row, rows_of
 from pocketlens.sweep.timing import least_milliseconds
 from pocketlens.sweep.views import Views, views_at, write_views
@@ -97,7 +99,6 @@ def sweep(
     ledger = _open_ledger(folder)
     dataset = open_dataset(data, plain.labels, progress=progress)
     bench = _bench(model, plain, dataset, folder, calibration=_calibration(points, data))
-    del imported
     keys = [bench.key(point) for point in points]
     missing = [
         point
@@ -110,13 +111,30 @@ def sweep(
     if untimed:
         with _photos(bench.views):
             write_views(bench.views, dataset, plain.recipe, threads=jobs, progress=progress)
-            for entry in measure_points(bench, missing, jobs=jobs, progress=progress):
-                ledger.add(entry)
+            _measure(bench, missing, imported, ledger, jobs=jobs, progress=progress)
             entries = [ledger.entries[key] for key in keys]
             _time(entries, bench, ledger, repeats=repeats, progress=progress)
     entries = [ledger.entries[key] for key in keys]
     rows = rows_of(entries, ledger.timings)
     return Sweep(rows, tuple(left_out), len(missing), dataset, plain)
+
+
+def _measure(
+    bench: Bench,
+    missing: Sequence[Point],
+    imported: Imported,
+    ledger: Ledger,
+    *,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Into the ledger, as they come; photos that points are calibrated on are looked at once."""
+    try:
+        write_sights(bench.folder, missing, imported, bench.about, threads=jobs, progress=progress)
+        for entry in measure_points(bench, missing, jobs=jobs, progress=progress):
+            ledger.add(entry)
+    finally:
+        remove_sights(bench.folder, missing)
 
 
 def _checked(jobs: int | None, repeats: int) -> int:
