@@ -102,6 +102,17 @@ def test_a_masked_tensor_keeps_its_planes() -> None:
     assert gathered[1].plane is gathered[2].plane
 
 
+def test_what_is_left_of_two_gatherings_is_gathered_anew() -> None:
+    rng = np.random.default_rng(6)
+    kept = [bell(rng, 60 + i, 100, 9) for i in range(6)]
+    one = gather([record(f"t{i}", indices, 8) for i, indices in enumerate(kept)])
+    other = gather([record(f"t{i}", indices + np.uint8(1), 8) for i, indices in enumerate(kept)])
+    mixed = gather([*one[:3], *other[3:]])
+    plain = [*kept[:3], *(indices + np.uint8(1) for indices in kept[3:])]
+    assert mixed == gather([record(f"t{i}", indices, 8) for i, indices in enumerate(plain)])
+    assert gather(one[2:3]) == (record("t2", kept[2], 8),)
+
+
 def test_gathering_again_changes_nothing() -> None:
     rng = np.random.default_rng(5)
     records = [record(f"t{i}", rng.integers(0, 9, 70).astype(np.uint8), 4) for i in range(4)]

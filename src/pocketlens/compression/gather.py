@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.planes.decode import decode_plane
-from pocketlens.planes.encode import encode_shared
+from pocketlens.planes.decode import decode_indices
+from pocketlens.planes.encode import encode_plane, encode_shared
 from pocketlens.planes.packing import pack_rows
-from pocketlens.planes.plane import INDEX_BITS
+from pocketlens.planes.plane import INDEX_BITS, Plane
 
 SMALL_BYTES = 16_384
 """A tensor whose packed indices take more stays alone: the frame is below 1% of it."""
@@ -49,19 +49,19 @@ def gather(
 ) -> tuple[TensorRecord, ...]:
     """The same tensors, small ones in shared planes wherever that makes fewer bytes.
 
-    records  in the lens's order; those with a plane of their own and without a mask are looked at
-    crush    as encode_shared() takes it
+    records  in the lens's order; those without a mask are looked at. Some may be out of planes
+             that they shared with others, which need not be here any more
+    crush    as encode_plane() takes it
 
-    Same records, same bytes. Tensors share a plane in the order in which they lie in it, which
-    need not be that of the records.
+    Same records, same bytes. Tensors need not lie in a plane in the order of the records.
     """
-    out = list(records)
+    out = _apart(records, crush)
     for index_bits in INDEX_BITS:
-        for run in _runs(_small(records, index_bits), index_bits):
+        for run in _runs(_small(out, index_bits), index_bits):
             plane, starts = encode_shared(
                 [small.indices for small in run], index_bits=index_bits, crush=crush
             )
-            alone = sum(_plane_bytes(records[small.place]) for small in run)
+            alone = sum(_plane_bytes(out[small.place]) for small in run)
             if plane.png_bytes + PLANE_ROW_BYTES >= alone:
                 continue
             for small, start in zip(run, starts, strict=True):
@@ -69,18 +69,36 @@ def gather(
     return tuple(out)
 
 
-def _small(records: Sequence[TensorRecord], index_bits: int) -> list[_Small]:
-    seen: dict[int, int] = {}
+def _apart(records: Sequence[TensorRecord], crush: int | None) -> list[TensorRecord]:
+    """Each tensor with a plane of its own."""
+    apart = []
     for record in records:
-        seen[id(record.plane)] = seen.get(id(record.plane), 0) + 1
+        plane = record.plane
+        if plane is None or record.mask is not None or _is_own(record, plane):
+            apart.append(record)
+            continue
+        count = math.prod(record.shape)
+        indices = decode_indices(plane, count, first_pixel=record.first_pixel)
+        own = encode_plane(indices.reshape(record.shape), index_bits=plane.index_bits, crush=crush)
+        apart.append(replace(record, plane=own, first_pixel=0))
+    return apart
+
+
+def _is_own(record: TensorRecord, plane: Plane) -> bool:
+    """Whether a plane ends where the tensor does."""
+    spare = plane.rows * plane.width - math.prod(record.shape)
+    return record.first_pixel == 0 and spare < (plane.width if plane.rows > 1 else 1)
+
+
+def _small(records: Sequence[TensorRecord], index_bits: int) -> list[_Small]:
     found = []
     for place, record in enumerate(records):
         plane = record.plane
-        if plane is None or record.mask is not None or seen[id(plane)] > 1:
+        if plane is None or record.mask is not None:
             continue
         count = math.prod(record.shape)
         if plane.index_bits == index_bits and count * index_bits <= 8 * SMALL_BYTES:
-            found.append(_Small(place, decode_plane(plane, count)))
+            found.append(_Small(place, decode_indices(plane, count)))
     return found
 
 
