@@ -54,7 +54,7 @@ def blend(
     coarse, fine = _records(below), _records(above)
     if below.result.graph != above.result.graph or coarse.keys() != fine.keys():
         return None
-    swaps = sorted(_swaps(below.result, coarse, fine), key=lambda swap: -swap.worth)
+    swaps = sorted(_swaps(below, above, coarse, fine), key=lambda swap: -swap.worth)
     taken: list[_Swap] = []
     size = below.size_bytes
     files = 0
@@ -69,12 +69,18 @@ def blend(
             size = tried
     if not taken or size <= below.size_bytes:
         return None
+    chosen = {name for swap in taken for name in swap.names}
+    losses = {
+        name: (above if name in chosen else below).losses.get(name, 0.0)
+        for name in (*below.losses, *(above.losses.keys() - below.losses.keys()))
+    }
     return replace(
         below,
         size_bytes=size,
         result=_with(below.result, fine, taken),
-        foreseen_nats=below.foreseen_nats - sum(swap.gain_nats for swap in taken),
+        foreseen_nats=sum(losses.values()),
         drop=None,
+        losses=losses,
     )
 
 
@@ -93,7 +99,10 @@ def _with(
 
 
 def _swaps(
-    contents: LensContents, coarse: Mapping[str, TensorRecord], fine: Mapping[str, TensorRecord]
+    below: Trial[LensContents],
+    above: Trial[LensContents],
+    coarse: Mapping[str, TensorRecord],
+    fine: Mapping[str, TensorRecord],
 ) -> list[_Swap]:
     """Tensors that differ, in groups that go together, in the graph's order."""
     groups: dict[str, set[str]] = {name: {name} for name in coarse}
@@ -103,7 +112,7 @@ def _swaps(
         for name in joined:
             groups[name] = joined
 
-    for node in contents.graph.nodes:
+    for node in below.result.graph.nodes:
         own = [name for name in node.inputs if name in groups]
         for name in own[1:]:
             join(own[0], name)
@@ -121,12 +130,9 @@ def _swaps(
         seen.update(names)
         if any(coarse[other] != fine[other] for other in names):
             extra = _bytes(names, fine) - _bytes(names, coarse)
-            swaps.append(_Swap(names, extra, _loss(names, coarse) - _loss(names, fine)))
+            gain = sum(below.losses.get(one, 0.0) - above.losses.get(one, 0.0) for one in names)
+            swaps.append(_Swap(names, extra, gain))
     return swaps
-
-
-def _loss(names: Sequence[str], records: Mapping[str, TensorRecord]) -> float:
-    return sum(records[name].loss or 0.0 for name in names)
 
 
 def _bytes(names: Sequence[str], records: Mapping[str, TensorRecord]) -> int:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pocketlens.base.errors import UsageError
@@ -32,7 +32,13 @@ PAGE_BYTES = 512
 NEAR = 0.04
 """Trials whose files differ by no more than this part of the size are blended."""
 
-MOST_TRIALS = 16
+MOST_BLENDED = 3
+"""Trials on either side of a size, where file bytes jump past it."""
+
+MOST_TRIALS = 12
+FINEST_STEP = 1.004
+"""Two lambdas this near stand on either side of a jump."""
+
 STEP = 4.0
 """Factor of lambda from the first trial to the second, while none fits or all do."""
 
@@ -49,6 +55,7 @@ class Trial(Generic[Result]):
     result         whatever was made
     foreseen_nats  loss a photo, as the statistics foresee
     drop           what is lost on photos, where that was measured
+    losses         the foreseen loss of each tensor, by name
     """
 
     lagrangian: float
@@ -56,6 +63,7 @@ class Trial(Generic[Result]):
     result: Result
     foreseen_nats: float = 0.0
     drop: Drop | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def without_result(self) -> Trial[None]:
@@ -134,30 +142,62 @@ def fit_size(
         and above is not None
         and not is_close(below.size_bytes, size_bytes)
         and len(tried) < MOST_TRIALS
-        and below.lagrangian / above.lagrangian > 1.0005
+        and below.lagrangian / above.lagrangian > FINEST_STEP
     ):
         if blend is not None and above.size_bytes - below.size_bytes <= NEAR * size_bytes:
             blended = blend(below, above)
             if blended is not None and is_close(blended.size_bytes, size_bytes):
                 tell(blended, len(tried) + 1, len(tried) + 1)
                 return blended
-            tried += [] if blended is None else [blended]
         left = max(left - 1, 0)
         trial = attempt(_between(below, above, size_bytes, stalled=len(tried) % 3 == 2), left)
         if trial.size_bytes <= size_bytes:
             below = trial
         else:
             above = trial
+    if blend is not None and below is not None and not is_close(below.size_bytes, size_bytes):
+        blended = _blended(tried, size_bytes, blend)
+        if blended is not None:
+            tried.append(blended)
+            tell(blended, len(tried), len(tried))
     fitting = [trial for trial in tried if trial.size_bytes <= size_bytes]
-    if not fitting:
-        smallest = min(tried, key=lambda trial: trial.size_bytes)
-        price = "" if cost is None else f" {cost(smallest)}"
-        raise UsageError(
-            f"A file of {size_bytes:,} bytes cannot be reached; the smallest is "
-            f"{smallest.size_bytes:,} bytes.{price} Ask for that, or for less of a network.",
-            slug="size-out-of-reach",
-        )
-    return max(fitting, key=lambda trial: (trial.size_bytes, -trial.lagrangian))
+    if fitting:
+        return max(fitting, key=lambda trial: (trial.size_bytes, -trial.lagrangian))
+    smallest = min(tried, key=lambda trial: trial.size_bytes)
+    price = "" if cost is None else f" {cost(smallest)}"
+    raise UsageError(
+        f"A file of {size_bytes:,} bytes cannot be reached; the smallest is "
+        f"{smallest.size_bytes:,} bytes.{price} Ask for that, or for less of a network.",
+        slug="size-out-of-reach",
+    )
+
+
+def _blended(
+    tried: Sequence[Trial[Result]],
+    size_bytes: int,
+    blend: Callable[[Trial[Result], Trial[Result]], Trial[Result] | None],
+) -> Trial[Result] | None:
+    """Where file bytes jump past the size: of the trials around the jump, the best blend.
+
+    That is one that is_close() if there is one, and of several the one that loses least.
+    """
+    by_size = sorted(tried, key=lambda trial: abs(trial.size_bytes - size_bytes))
+    below = _different([trial for trial in by_size if trial.size_bytes <= size_bytes])
+    above = _different([trial for trial in by_size if trial.size_bytes > size_bytes])
+    found = [blend(one, other) for one in below for other in above]
+    blends = [trial for trial in found if trial is not None]
+    if not blends:
+        return None
+    close = [trial for trial in blends if is_close(trial.size_bytes, size_bytes)]
+    if close:
+        return min(close, key=lambda trial: (trial.foreseen_nats, -trial.size_bytes))
+    return max(blends, key=lambda trial: (trial.size_bytes, -trial.foreseen_nats))
+
+
+def _different(trials: Sequence[Trial[Result]]) -> list[Trial[Result]]:
+    """The first MOST_BLENDED of different sizes."""
+    sizes = {trial.size_bytes: trial for trial in reversed(trials)}
+    return [trial for trial in trials if sizes[trial.size_bytes] is trial][:MOST_BLENDED]
 
 
 def bracket(

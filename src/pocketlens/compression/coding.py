@@ -33,12 +33,17 @@ class CodedNetwork:
 
     graph       the given one, with a bias where one was missing
     tensors     records in the order of graph.tensor_names()
-    distortion  nats a photo that the statistics foresee
+    losses      nats a photo that the statistics foresee of each coded tensor, by name
     """
 
     graph: Graph
     tensors: tuple[TensorRecord, ...]
-    distortion: float
+    losses: Mapping[str, float]
+
+    @property
+    def distortion(self) -> float:
+        """Nats a photo that the statistics foresee."""
+        return sum(self.losses.values())
 
 
 def code_network(
@@ -83,8 +88,8 @@ def code_network(
         _record(name, with_bias.tensors[name], coded.get(name), shifts.get(name), crush)
         for name in with_bias.graph.tensor_names()
     )
-    distortion = sum(layer.distortion for layer in coded.values())
-    return CodedNetwork(with_bias.graph, records, distortion)
+    losses = {name: layer.distortion for name, layer in coded.items()}
+    return CodedNetwork(with_bias.graph, records, losses)
 
 
 def _fits_half(values: NDArray[np.float32]) -> bool:

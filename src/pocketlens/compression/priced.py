@@ -329,7 +329,8 @@ def code_at(
         progress=progress,
     )
     made = dataclasses.replace(contents, graph=coded.graph, tensors=coded.tensors)
-    return Trial(lagrangian, _file_bytes(made, placeholder), made, coded.distortion)
+    file_bytes = _file_bytes(made, placeholder)
+    return Trial(lagrangian, file_bytes, made, coded.distortion, losses=coded.losses)
 
 
 class Attempt(Protocol):
