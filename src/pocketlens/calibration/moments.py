@@ -19,6 +19,9 @@ MAX_COLUMNS = 6144
 BLOCK_COLUMNS = 2048
 """The width of those blocks."""
 
+_TOGETHER = 64
+"""Fewer samples than this wait for others: the product of few costs as much as that of many."""
+
 _ROWS = 1024  # of a covariance that are computed at once: bounds the float32 product
 
 
@@ -37,6 +40,7 @@ class Moments:
         self._shift: Array | None = None
         self._sum: Floats = np.zeros((groups, columns))
         self._products: Floats = np.zeros((groups * self._blocks, self._width, self._width))
+        self._waiting: list[Array] = []
         self.samples = 0
 
     def add(self, samples: Array) -> None:
@@ -46,6 +50,20 @@ class Moments:
         samples -= self._shift
         self._sum += samples.sum(axis=2, dtype=np.float64)
         self.samples += samples.shape[2]
+        if samples.shape[2] >= _TOGETHER:
+            self._multiply(samples)
+            return
+        self._waiting.append(samples.copy())
+        if sum(part.shape[2] for part in self._waiting) >= _TOGETHER:
+            self._multiply_waiting()
+
+    def _multiply_waiting(self) -> None:
+        if self._waiting:
+            self._multiply(np.concatenate(self._waiting, axis=2))
+            self._waiting.clear()
+
+    def _multiply(self, samples: Array) -> None:
+        """Add the products of centred samples."""
         if samples.shape[1] <= _ROWS:
             self._products += np.matmul(samples, samples.transpose(0, 2, 1))
             return
@@ -64,6 +82,7 @@ class Moments:
         """
         if self._shift is None:
             raise ValueError("no samples were added")
+        self._multiply_waiting()
         offset = self._sum / self.samples
         for number, product in enumerate(self._products):
             group, block = divmod(number, self._blocks)
