@@ -19,6 +19,7 @@ from pocketlens.base.errors import FileError, LensFileError, PocketlensError
 from pocketlens.lensfile import reader
 from pocketlens.lensfile.header import HEADER_BYTES
 from pocketlens.lensfile.reader import read_lens
+from pocketlens.lensfile.schema import VERSION
 
 GOOD = small_lens()
 
@@ -155,8 +156,13 @@ def test_encrypted_pages_behind_an_honest_header(image: bytes, tmp_path: Path) -
 
 
 def test_newer_version(tmp_path: Path) -> None:
-    path = forge_sql(tmp_path / "new.lens", GOOD, "PRAGMA user_version = 2")
+    path = forge_sql(tmp_path / "new.lens", GOOD, f"PRAGMA user_version = {VERSION + 1}")
     assert refused(path) == "lens-newer"
+
+
+def test_version_one_was_never_released(tmp_path: Path) -> None:
+    path = forge_sql(tmp_path / "old.lens", GOOD, "PRAGMA user_version = 1")
+    assert refused(path) == "lens-older"
 
 
 def test_version_zero(tmp_path: Path) -> None:

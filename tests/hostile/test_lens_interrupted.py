@@ -21,7 +21,7 @@ from pocketlens.lensfile import image, writer
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.writer import add_receipt, write_lens
 
-OLD, NEW = small_lens(seed=1), small_lens(seed=2)
+OLD, NEW = (small_lens(middle=100, seed=seed) for seed in (1, 2))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def untouched(path: Path) -> Iterator[None]:
 
 
 STEPS = {
-    "reading the rows": (writer, "to_rows"),
+    "drafting the rows": (image, "to_drafts"),
     "building the image": (image, "_image"),
     "making the temporary file": (files.tempfile, "mkstemp"),
     "writing": (Path, "write_bytes"),
@@ -57,7 +57,7 @@ ERRORS = {
 }
 
 
-IN_MEMORY = ("reading the rows", "building the image")
+IN_MEMORY = ("drafting the rows", "building the image")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_disk_that_lies(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             write_lens(path, NEW)
         assert caught.value.slug == "lens-truncated"
         with monkeypatch.context() as patch, pytest.raises(LensFileError) as caught:
-            patch.setattr(writer, "build_image", lambda *_, **__: path.read_bytes())
+            patch.setattr(writer, "smallest_image", lambda *_, **__: path.read_bytes())
             write_lens(path, NEW)
         assert caught.value.slug == "lens-not-as-written"
 

@@ -95,10 +95,9 @@ def test_the_worked_example_of_the_lens_format_counts_right() -> None:
     """The numbers that docs/format/lens.md explains are those of the golden dump."""
     page = (ROOT / "docs" / "format" / "lens.md").read_text("utf-8")
     gold = (ROOT / "tests" / "gold" / "small_lens.sql").read_text("utf-8")
-    run = bytes.fromhex(gold.split('INSERT INTO "numbers" VALUES(0,X\'')[1].split("'")[0])
-    assert len(run) == 22
-    palette = struct.unpack("<5e", run[:10])
-    for value in palette:
+    row = gold.split("VALUES('palette','stem.weight',")[1].splitlines()[0]
+    numbers, png = (bytes.fromhex(part.split("'")[0]) for part in row.split("X'")[1:])
+    assert len(numbers) == 10
+    for value in struct.unpack("<5e", numbers):
         assert f"{value:.4f}" in page
-    png = bytes.fromhex(gold.split('INSERT INTO "planes" VALUES(0,0,0,1,X\'')[1].split("'")[0])
     assert bytes.fromhex("00 14 31 00 01 34 04 24 22 04") in png

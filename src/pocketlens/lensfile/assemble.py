@@ -1,274 +1,166 @@
 """Rows of the tables back to the contents of a lens.
 
 Rows have the types of their columns (the reader saw to that) and nothing more can be trusted:
-JSON may be anything, numbers may not count. What the values mean is judged by `check`.
+lists may be anything, numbers may not count. What the values mean is judged by `check`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from pocketlens.base.errors import LensFileError
-from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.images.recipe import Recipe
 from pocketlens.labels.labels import Label, numbered
-from pocketlens.lensfile.contents import (
-    Band,
-    LensContents,
-    Plane,
-    Provenance,
-    Receipt,
-    TensorRecord,
-)
-from pocketlens.lensfile.neutral import with_neutral
+from pocketlens.lensfile.assemble_network import assemble_network
+from pocketlens.lensfile.bad_row import bad_row
+from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
+from pocketlens.lensfile.found import Found, Rowbook
 from pocketlens.lensfile.rules import MOST_CLASSES, MOST_PATH, product
-from pocketlens.lensfile.schema import Rows
+from pocketlens.lensfile.schema import Row, Rows
+from pocketlens.lensfile.words import reals, wholes
 
-# Rows come as tuples of the columns' types; Any spares a cast for every column.
-AnyRow = tuple[Any, ...]
+_RECIPE_KEYS = ("channels", "resize", "to", "filter", "mean", "scale")
+_RECEIPT_KEYS = ("photos", "crops", "top1", "top5", "against", "difference", "flips", "engine",
+                 "version")  # fmt: skip
 
 
 def assemble(rows: Rows) -> LensContents:
-    """Put the contents together. Raises LensFileError 'lens-bad-row'."""
-    name, handed_in, input_shape, handed_out, *provenance, _ = _only(rows, "lens")
-    tensors = _tensors(rows)
-    shapes = {handed_in: _shape("lens", 0, input_shape)}
-    return LensContents(
-        name=name,
-        graph=Graph((handed_in,), (handed_out,), _nodes(rows, shapes, tensors), shapes),
+    """Put the contents together. Raises LensFileError 'lens-bad-row', 'lens-graph'."""
+    book = Rowbook(rows["lens"])
+    head, photo = book.only("lens"), book.only("photo")
+    head.has("name", "list", "numbers")
+    recipe = _recipe(photo)
+    shape = (1, recipe.channel_count, recipe.height, recipe.width)
+    graph, tensors = assemble_network(book, head, photo, shape)
+    classes = product(graph.shapes[graph.outputs[0]])
+    contents = LensContents(
+        name=head.name or "",
+        graph=graph,
         tensors=tensors,
-        labels=_labels(rows) or _numbered_labels(shapes.get(handed_out, ())),
-        recipe=_recipe(_only(rows, "recipe")),
-        provenance=Provenance(*provenance),
-        receipts=tuple(_receipt(row) for row in _counted(rows, "receipts")),
+        labels=_labels(rows["labels"], classes),
+        recipe=recipe,
+        provenance=_provenance(book),
+        receipts=tuple(_receipt(row) for row in book.every("receipt")),
+    )
+    book.check_all_used()
+    return contents
+
+
+def _provenance(book: Rowbook) -> Provenance:
+    source, made = book.at_most_one("source"), book.at_most_one("made")
+    source_name = licence = digest = made_by = ""
+    settings = "{}"
+    if source is not None:
+        source.has("name", "says", "numbers")
+        source_name, licence = source.name or "", source.says or ""
+        digest = (source.numbers or b"").hex()
+    if made is not None:
+        made.has("name", "says")
+        made_by, settings = made.name or "", made.says or ""
+    return Provenance(source_name, digest, licence, made_by, settings)
+
+
+def _recipe(photo: Found) -> Recipe:
+    photo.has("name", "list", "says", "numbers")
+    pairs = photo.pairs(_RECIPE_KEYS)
+    missing = [key for key in _RECIPE_KEYS[:4] if key not in pairs]
+    crop, to = photo.listed(), photo.read(wholes, pairs.get("to", ""))
+    if missing or len(crop) != 2 or len(to) != 2:
+        bad_row(photo.number, "lacks a height, a width or another part of its recipe")
+    channels: Any = pairs["channels"]
+    resize: Any = pairs["resize"]
+    filter_name: Any = pairs["filter"]
+    count = 1 if channels == "gray" else 3
+    return Recipe(
+        resize=resize,
+        resize_height=to[0],
+        resize_width=to[1],
+        filter=filter_name,
+        height=crop[0],
+        width=crop[1],
+        channels=channels,
+        mean=photo.read(reals, pairs["mean"]) if "mean" in pairs else (0.0,) * count,
+        scale=photo.read(reals, pairs["scale"]) if "scale" in pairs else (1.0,) * count,
+        mean_picture=photo.numbers or b"",
     )
 
 
-def _bad(table: str, number: int, what: str) -> NoReturn:
-    raise LensFileError(
-        f"Row {number} of its table '{table}' {what}. Copy the lens again, or make it again "
-        "from the model.",
-        slug="lens-bad-row",
-    )
-
-
-def _only(rows: Rows, table: str) -> AnyRow:
-    if len(rows[table]) != 1:
-        _bad(table, 0, f"should be the only one; there are {len(rows[table])}")
-    return rows[table][0]
-
-
-def _counted(rows: Rows, table: str) -> list[AnyRow]:
-    """Rows whose first column counts from 0."""
-    for expected, row in enumerate(rows[table]):
-        if row[0] != expected:
-            _bad(table, expected, f"has the number {row[0]!r}; numbers count from 0")
-    return list(rows[table])
-
-
-def _json(table: str, number: int, text: str) -> Any:
+def _receipt(row: Found) -> Receipt:
+    row.has("name", "says", "numbers")
     try:
-        return json.loads(text)
+        says = json.loads(row.says or "")
     except (ValueError, RecursionError):  # ValueError also for a number of too many digits
-        _bad(table, number, "holds text that is not JSON")
+        bad_row(row.number, "says what is no JSON")
+    if not isinstance(says, dict) or not set(says) <= set(_RECEIPT_KEYS):
+        bad_row(row.number, f"should say a JSON object of {', '.join(_RECEIPT_KEYS)}")
+    for key in ("against", "engine", "version"):
+        if not isinstance(says.get(key, ""), str):
+            bad_row(row.number, f"has no text for {key!r}")
+    top1, top1_interval = _rate(row, says, "top1")
+    top5, top5_interval = _rate(row, says, "top5")
+    difference, difference_interval = _rate(row, says, "difference")
+    if top1 is None or top1_interval is None:
+        bad_row(row.number, "lacks its top-1 missing rate")
+    return Receipt(
+        dataset=row.name or "",
+        dataset_sha256=(row.numbers or b"").hex(),
+        n=says.get("photos", 0),
+        crops=says.get("crops", 0),
+        top1_missing=top1,
+        top1_interval=top1_interval,
+        top5_missing=top5,
+        top5_interval=top5_interval,
+        against=says.get("against", ""),
+        difference=difference,
+        difference_interval=difference_interval,
+        flips=says.get("flips"),
+        engine=says.get("engine", ""),
+        version=says.get("version", ""),
+    )
 
 
-def _names(table: str, number: int, text: str) -> tuple[str, ...]:
-    value = _json(table, number, text)
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        _bad(table, number, "should hold a JSON list of names")
-    return tuple(value)
+def _rate(
+    row: Found, says: dict[str, Any], key: str
+) -> tuple[float, tuple[float, float]] | tuple[None, None]:
+    """A rate and its interval: three numbers, or nothing."""
+    value = says.get(key)
+    if value is None:
+        return None, None
+    if not isinstance(value, list) or len(value) != 3:
+        bad_row(row.number, f"should have a rate and its interval for {key!r}")
+    if not all(type(number) in (int, float) for number in value):
+        bad_row(row.number, f"has a rate or an interval for {key!r} that is no number")
+    return value[0], (value[1], value[2])
 
 
-def _whole_numbers(table: str, number: int, value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
-        _bad(table, number, "should hold a JSON list of whole numbers")
-    return tuple(value)
-
-
-def _shape(table: str, number: int, text: str) -> Shape:
-    return _whole_numbers(table, number, _json(table, number, text))
-
-
-def _reals(table: str, number: int, text: str) -> tuple[float, ...]:
-    value = _json(table, number, text)
-    if not isinstance(value, list) or not all(type(item) is float for item in value):
-        _bad(table, number, "should hold a JSON list of numbers with a decimal point")
-    return tuple(value)
-
-
-def _attributes(number: int, text: str) -> dict[str, AttributeValue]:
-    value = _json("nodes", number, text)
-    if not isinstance(value, dict):
-        _bad("nodes", number, "should hold its attributes as a JSON object")
-    attributes: dict[str, AttributeValue] = {}
-    for name, item in value.items():
-        if isinstance(item, list):
-            attributes[name] = _whole_numbers("nodes", number, item)
-        elif type(item) in (int, float, str):
-            attributes[name] = item
-        else:
-            _bad("nodes", number, "has an attribute that is no number, text or list of numbers")
-    return attributes
-
-
-def _nodes(
-    rows: Rows, shapes: dict[str, Shape], tensors: tuple[TensorRecord, ...]
-) -> tuple[Node, ...]:
-    """The nodes; the shapes of what they make and of the tensors are added to `shapes`."""
-    nodes = []
-    for number, op, name, inputs, output, shape, attributes in _counted(rows, "nodes"):
-        if output in shapes:
-            _bad("nodes", number, "makes an array that stands there already")
-        shapes[output] = _shape("nodes", number, shape)
-        read = _names("nodes", number, inputs)
-        full = with_neutral(op, _attributes(number, attributes))
-        nodes.append(Node(op, name, read, output, full))
-    for number, tensor in enumerate(tensors):
-        if tensor.name in shapes:
-            _bad("tensors", number, "has the name of an array or of another tensor")
-        shapes[tensor.name] = tensor.shape
-    return tuple(nodes)
-
-
-def _labels(rows: Rows) -> tuple[Label, ...]:
-    paths: list[tuple[str, ...]] = []
-    for number, parent, name in _counted(rows, "branches"):
-        if parent is not None and not 0 <= parent < number:
-            _bad("branches", number, f"has the parent {parent}; a parent comes before its children")
-        path = () if parent is None else paths[parent]
-        if len(path) >= MOST_PATH:
-            _bad("branches", number, f"lies below {MOST_PATH} others; no path is that long")
-        paths.append((*path, name))
+def _labels(rows: list[Row], classes: int | None) -> tuple[Label, ...]:
+    if classes is None or classes > MOST_CLASSES:
+        bad_row(1, "cannot be told: the number of classes is beyond reason", table="labels")
+    if not rows:
+        return numbered(classes)
+    paths = _paths(rows, classes)
     labels = []
-    for number, name, wnid, branch in _counted(rows, "labels"):
-        if branch is not None and not 0 <= branch < len(paths):
-            _bad("labels", number, f"hangs from branch {branch}; there are {len(paths)}")
-        if wnid is not None and not 0 <= wnid < 10**8:
-            _bad("labels", number, f"has the WordNet id {wnid}; ids have 8 digits")
-        text = "" if wnid is None else f"n{wnid:08d}"
-        labels.append(Label(name, text, () if branch is None else paths[branch]))
+    for number, (name, wnid, parent) in enumerate(rows[:classes], 1):
+        if parent is not None and parent not in paths:
+            bad_row(number, f"is a kind of row {parent!r:.40}, which is no branch", table="labels")
+        if wnid is not None and not 0 <= int(wnid) < 10**8:
+            bad_row(number, f"has the WordNet id {wnid!r}; ids have 8 digits", table="labels")
+        text = "" if wnid is None else f"n{int(wnid):08d}"
+        labels.append(Label(str(name), text, () if parent is None else paths[int(parent)]))
     return tuple(labels)
 
 
-def _numbered_labels(scores: Shape) -> tuple[Label, ...]:
-    classes = product(scores)
-    if classes is None or classes > MOST_CLASSES:
-        _bad("labels", 0, "is missing, and the number of classes cannot be told")
-    return numbered(classes)
-
-
-def _recipe(row: AnyRow) -> Recipe:
-    resize, resize_height, resize_width, filter_name, height, width, channels, *rest = row
-    mean, scale, mean_picture = rest
-    return Recipe(
-        resize=resize,
-        resize_height=resize_height,
-        resize_width=resize_width,
-        filter=filter_name,
-        height=height,
-        width=width,
-        channels=channels,
-        mean=_reals("recipe", 0, mean),
-        scale=_reals("recipe", 0, scale),
-        mean_picture=mean_picture,
-    )
-
-
-def _tensors(rows: Rows) -> tuple[TensorRecord, ...]:
-    records = _counted(rows, "tensors")
-    bands = _bands(rows, len(records))
-    run = b"".join(data for _, data in _counted(rows, "numbers"))
-    tensors, end = [], 0
-    for row in records:
-        start, end = end, end + _number_bytes(row)
-        if end > len(run):
-            _bad("tensors", row[0], f"needs numbers up to byte {end:,}; {len(run):,} are there")
-        tensors.append(_tensor(row, bands[row[0]], run[start:end]))
-    if end != len(run):
-        _bad("numbers", 0, f"begins a run of {len(run):,} bytes; its tensors need {end:,}")
-    return tuple(tensors)
-
-
-def _number_bytes(row: AnyRow) -> int:
-    """Bytes that a tensor has in the run of numbers."""
-    number, _, shape_text, fate, _, _, palette_size, group_rows, _, _ = row
-    shape = _shape("tensors", number, shape_text)
-    count = product(shape)
-    if count is None:
-        _bad("tensors", number, "has a shape that no tensor has")
-    if fate != "palette":
-        return count * (4 if fate == "float" else 2)
-    if palette_size is None or not group_rows or min(palette_size, group_rows) < 1 or not shape:
-        _bad("tensors", number, "has the fate 'palette' and lacks one")
-    groups: int = -(-shape[0] // group_rows)
-    return groups * int(palette_size) * 2
-
-
-def _tensor(row: AnyRow, bands: Sequence[Band], numbers: bytes) -> TensorRecord:
-    number, name, shape_text, fate, reason, error, *of_palette = row
-    shape = _shape("tensors", number, shape_text)
-    if fate != "palette":
-        if bands or of_palette != [None] * 4:
-            _bad("tensors", number, f"has the fate {fate!r:.20} and yet a palette or a plane")
-        return TensorRecord(name, shape, fate, reason, values=numbers, error=error)
-    if None in of_palette:
-        _bad("tensors", number, "has the fate 'palette' and lacks a number about it")
-    palette_size, group_rows, index_bits, width = of_palette
-    return TensorRecord(
-        name,
-        shape,
-        fate,
-        reason,
-        palette_size=palette_size,
-        group_rows=group_rows,
-        palettes=numbers,
-        plane=Plane(width, index_bits, tuple(bands)),
-        error=error,
-    )
-
-
-def _bands(rows: Rows, tensors: int) -> list[list[Band]]:
-    """Bands by tensor: they count from 0, tensors go up."""
-    bands: list[list[Band]] = [[] for _ in range(tensors)]
-    last = 0
-    for number, tensor, position, height, png in _counted(rows, "planes"):
-        if not last <= tensor < tensors:
-            _bad("planes", number, f"belongs to tensor {tensor}, which is out of order or missing")
-        if position != len(bands[tensor]):
-            _bad("planes", number, f"is band {position}; band {len(bands[tensor])} is next")
-        bands[tensor].append(Band(height, png))
-        last = tensor
-    return bands
-
-
-def _receipt(row: AnyRow) -> Receipt:
-    number, dataset, dataset_sha256, photos, crops, *rest = row
-    top1, top1_low, top1_high, top5, top5_low, top5_high, against, *rest = rest
-    difference, low, high, flips, engine, version = rest
-    return Receipt(
-        dataset=dataset,
-        dataset_sha256=dataset_sha256,
-        n=photos,
-        crops=crops,
-        top1_missing=top1,
-        top1_interval=(top1_low, top1_high),
-        top5_missing=top5,
-        top5_interval=_interval(number, top5_low, top5_high),
-        against=against,
-        difference=difference,
-        difference_interval=_interval(number, low, high),
-        flips=flips,
-        engine=engine,
-        version=version,
-    )
-
-
-def _interval(number: int, low: float | None, high: float | None) -> tuple[float, float] | None:
-    if low is None and high is None:
-        return None
-    if low is None or high is None:
-        _bad("receipts", number, "has one end of an interval and lacks the other")
-    return low, high
+def _paths(rows: list[Row], classes: int) -> dict[int, tuple[str, ...]]:
+    """Path of each branch: the rows after the classes, each of them of use."""
+    paths: dict[int, tuple[str, ...]] = {}
+    for number, (name, wnid, parent) in enumerate(rows[classes:], classes + 1):
+        if wnid is not None or (parent is not None and parent not in paths):
+            bad_row(number, "is neither a class nor a branch below an earlier one", table="labels")
+        path = () if parent is None else paths[int(parent)]
+        if len(path) >= MOST_PATH:
+            bad_row(number, f"lies below {MOST_PATH} others; no path is that long", table="labels")
+        paths[number] = (*path, str(name))
+    idle = paths.keys() - {parent for _, _, parent in rows}
+    if idle:
+        bad_row(min(idle), "is a branch with nothing below it, or a class too many", table="labels")
+    return paths

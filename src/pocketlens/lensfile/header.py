@@ -20,6 +20,7 @@ def check_header(header: bytes, file_bytes: int) -> None:
 
     header  the file's first 100 bytes, or all where it has fewer
     Raises LensFileError 'lens-empty', 'lens-not-sqlite', 'lens-truncated', 'lens-foreign',
+    'lens-older',
     'lens-newer' or 'lens-damaged'.
     """
     if file_bytes == 0:
@@ -47,9 +48,15 @@ def _check_identity(header: bytes) -> None:
         )
     if version > VERSION:
         raise LensFileError(
-            f"It has version {version} of the lens format; this Pocketlens knows up to "
+            f"It has version {version} of the lens format; this Pocketlens knows version "
             f"{VERSION}. Install a newer Pocketlens.",
             slug="lens-newer",
+        )
+    if 0 < version < VERSION:
+        raise LensFileError(
+            f"It has version {version} of the lens format, from before the first release; this "
+            f"Pocketlens knows version {VERSION}. Make the lens again from the model.",
+            slug="lens-older",
         )
     if version < 1:
         raise LensFileError(

@@ -13,35 +13,47 @@ import sqlite3
 import struct
 
 from pocketlens.base.progress import Progress, silent
-from pocketlens.lensfile.schema import APPLICATION_ID, VERSION, Rows, tables
+from pocketlens.lensfile.contents import LensContents
+from pocketlens.lensfile.rows import to_drafts
+from pocketlens.lensfile.schema import (
+    APPLICATION_ID,
+    OPTIONAL_TABLES,
+    VERSION,
+    Rows,
+    tables,
+)
 from pocketlens.lensfile.seal import sealed
 
-PAGE_SIZES = (4096, 2048, 1024, 512)
+PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 """Large pages suit large blobs (4 bytes a page point to the next), small pages small lenses."""
-
-LARGE_BYTES = 64 * 1024 * 1024
-"""From here on the pointers of the largest pages are 0.1%, and trying the others costs seconds."""
 
 _WRITES = 1
 _WRITER = 3_036_000
 
 
-def build_image(rows: Rows, *, progress: Progress = silent) -> bytes:
-    """The database file that holds `rows` and their seal, with the page size that suits best.
+def smallest_image(contents: LensContents, *, progress: Progress = silent) -> bytes:
+    """The database file of a lens, in the page size and the order of rows that suit it best.
 
-    Up to LARGE_BYTES of content every page size is tried and the smallest file wins (the larger
-    page of two equals).
+    Sizes are tried from small to large until two in a row bring nothing; of two equal files the
+    one with smaller pages wins. The contents have been checked.
     """
-    rows = sealed(rows)
-    sizes = PAGE_SIZES if _content_bytes(rows) < LARGE_BYTES else PAGE_SIZES[:1]
-    best = b""
-    for done, page_bytes in enumerate(sizes):
-        progress("lens file", done, len(sizes))
-        image = _image(rows, page_bytes)
-        if not best or len(image) < len(best):
+    drafts = to_drafts(contents)
+    best, worse = b"", 0
+    for done, page_bytes in enumerate(PAGE_SIZES):
+        progress("lens file", done, len(PAGE_SIZES))
+        image = build_image(drafts.rows(page_bytes=page_bytes), page_bytes=page_bytes)
+        worse = 0 if not best or len(image) < len(best) else worse + 1
+        if not worse:
             best = image
-    progress("lens file", len(sizes), len(sizes))
+        if worse == 2:
+            break
+    progress("lens file", len(PAGE_SIZES), len(PAGE_SIZES))
     return best
+
+
+def build_image(rows: Rows, *, page_bytes: int = PAGE_SIZES[0]) -> bytes:
+    """The database file that holds `rows`, in their order, and their seal."""
+    return _image(sealed(rows), page_bytes)
 
 
 def _image(rows: Rows, page_bytes: int) -> bytes:
@@ -54,8 +66,9 @@ def _image(rows: Rows, page_bytes: int) -> bytes:
         database.execute(f"PRAGMA user_version = {VERSION}")
         database.execute("BEGIN")
         for table in tables().values():
-            database.execute(table.statement)
-            database.executemany(table.insert, rows[table.name])
+            if rows[table.name] or table.name not in OPTIONAL_TABLES:
+                database.execute(table.statement)
+                database.executemany(table.insert, rows[table.name])
         database.execute("COMMIT")
         database.execute("VACUUM")
         return _without_history(database.serialize())
@@ -67,14 +80,3 @@ def _without_history(image: bytes) -> bytes:
     struct.pack_into(">I", header, 24, _WRITES)
     struct.pack_into(">II", header, 92, _WRITES, _WRITER)
     return bytes(header) + image[100:]
-
-
-def _content_bytes(rows: Rows) -> int:
-    blobs = (
-        value
-        for table_rows in rows.values()
-        for row in table_rows
-        for value in row
-        if isinstance(value, bytes)
-    )
-    return sum(map(len, blobs))

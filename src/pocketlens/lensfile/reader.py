@@ -21,16 +21,11 @@ from urllib.parse import quote
 from pocketlens.base.errors import LensFileError
 from pocketlens.base.files import cannot_read
 from pocketlens.lensfile.assemble import assemble
+from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.check import check_contents
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.header import HEADER_BYTES, check_header
-from pocketlens.lensfile.schema import (
-    Column,
-    Row,
-    Rows,
-    Table,
-    tables,
-)
+from pocketlens.lensfile.schema import OPTIONAL_TABLES, Column, Row, Rows, Table, tables
 from pocketlens.lensfile.seal import sealed
 
 MOST_FILE_BYTES = 2 * 1024**3
@@ -105,9 +100,9 @@ def _check_file(path: Path) -> int:
 
 def _read_rows(path: Path, file_bytes: int) -> Rows:
     with _database(path) as database:
-        _check_schema(database)
         budget = _Budget(file_bytes)
-        rows = {table.name: budget.read(database, table) for table in tables().values()}
+        rows: Rows = {name: [] for name in tables()}
+        rows |= {table.name: budget.read(database, table) for table in _check_schema(database)}
     if sealed(rows) != rows:
         raise LensFileError(
             "Its rows do not fit its seal: it was damaged or edited. Copy the lens again, or "
@@ -150,22 +145,25 @@ def _only_selects(action: int, *_: str | None) -> int:
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
-def _check_schema(database: sqlite3.Connection) -> None:
-    """Compare with ours, byte for byte. What else may stand in a file is never looked at."""
-    ours = sorted(tables().values(), key=lambda table: table.name)
-    expected = [("table", table.name, table.name, table.statement) for table in ours]
+def _check_schema(database: sqlite3.Connection) -> list[Table]:
+    """The file's tables, compared with ours byte for byte. What else it has is never looked at."""
+    ours = [("table", table.name, table.name, table.statement) for table in tables().values()]
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name LIMIT ?"
-    found = list(database.execute(query, (len(expected) + 1,)))
-    if found != expected:
-        theirs = next((row for row in found if row not in expected), None)
+    found = list(database.execute(query, (len(ours) + 1,)))
+    foreign = next((row for row in found if row not in ours), None)
+    missing = tables().keys() - OPTIONAL_TABLES - {row[1] for row in found}
+    if foreign is not None or missing or len(found) > len(ours):
         what = (
-            "a table is missing" if theirs is None else f"its {theirs[0]!s:.20} {theirs[1]!r:.60}"
+            "a table is missing"
+            if foreign is None
+            else f"its {foreign[0]!s:.20} {foreign[1]!r:.60}"
         )
         raise LensFileError(
             f"Its schema is not that of a lens: {what}. It was edited, or made by something "
             "else; make it again from the model.",
             slug="lens-schema",
         )
+    return [tables()[row[1]] for row in found]
 
 
 class _Budget:
@@ -179,17 +177,22 @@ class _Budget:
         self._left = file_bytes
 
     def read(self, database: sqlite3.Connection, table: Table) -> list[Row]:
-        """Every row, its types judged. Raises LensFileError 'lens-too-large', 'lens-bad-row'."""
+        """Every row, its number and types judged: rows count from 1, none is left out.
+
+        Raises LensFileError 'lens-too-large', 'lens-bad-row'.
+        """
         rows: list[Row] = []
-        for row in database.execute(table.select, (MOST_ROWS + 1,)):
+        for number, *row in database.execute(table.select, (MOST_ROWS + 1,)):
             if len(rows) == MOST_ROWS:
                 _too_large(f"Its table '{table.name}' has more than {MOST_ROWS:,} rows")
+            if number != len(rows) + 1:
+                bad_row(len(rows) + 1, f"has the number {number}", table=table.name)
             for column, value in zip(table.columns, row, strict=True):
-                _check_type(table, column, len(rows), value)
+                _check_type(table, column, number, value)
                 self._left -= len(value) if isinstance(value, (str, bytes)) else 1
             if self._left < 0:
                 _too_large(f"Its table '{table.name}' claims more bytes than the file has")
-            rows.append(row)
+            rows.append(tuple(row))
         return rows
 
 
@@ -197,11 +200,7 @@ def _check_type(table: Table, column: Column, number: int, value: object) -> Non
     if value is None and column.optional:
         return
     if type(value) is not _TYPES[column.kind]:
-        raise LensFileError(
-            f"Row {number} of its table '{table.name}' has no {column.kind} in column "
-            f"'{column.name}'. Copy the lens again, or make it again from the model.",
-            slug="lens-bad-row",
-        )
+        bad_row(number, f"has no {column.kind} in column '{column.name}'", table=table.name)
 
 
 def _too_large(what: str) -> NoReturn:

@@ -1,151 +1,159 @@
-"""Contents of a lens to the rows of its tables. `assemble` is the way back."""
+"""Contents of a lens to the rows of its tables. `assemble` is the way back.
+
+Rows of the table `lens` call each other by number, and their order is free but for operators
+(running order) and receipts (oldest first): `pages` looks for the order that takes the fewest
+pages. So rows are drafted with links in place of numbers first.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pocketlens.graph.graph import Graph, Node
 from pocketlens.images.recipe import Recipe
 from pocketlens.labels.labels import Label, numbered
-from pocketlens.lensfile.contents import LensContents, Receipt, TensorRecord
-from pocketlens.lensfile.neutral import without_neutral
-from pocketlens.lensfile.schema import NO_SEAL, Row, Rows
-from pocketlens.planes.plane import MOST_BAND_BYTES
+from pocketlens.lensfile.contents import LensContents, Receipt
+from pocketlens.lensfile.draft import Draft, Link, Text
+from pocketlens.lensfile.pages import Item, packed
+from pocketlens.lensfile.rows_of_network import draft_nodes, draft_tensors
+from pocketlens.lensfile.schema import Row, Rows
+from pocketlens.lensfile.words import listed, said
 
-PART_BYTES = MOST_BAND_BYTES
-"""Blobs are cut so that SQLite's limit on a row's length can stay low when reading."""
+
+@dataclass(frozen=True)
+class Drafts:
+    """A lens's rows before they have an order: those of `lens` with links, those of `labels`."""
+
+    lens: tuple[Draft, ...]
+    labels: tuple[Row, ...]
+
+    def rows(self, *, page_bytes: int | None = None) -> Rows:
+        """The rows, not sealed yet, in the order for pages of that size; else section by section.
+
+        Whatever the order, a row's number has as many digits as the last one's at most, so no row
+        is larger than `pages` took it for.
+        """
+        order: Sequence[int] = range(len(self.lens))
+        if page_bytes is not None:
+            widest = {draft.key: len(self.lens) for draft in self.lens}
+            items = [Item(draft.row(widest), fixed=draft.fixed) for draft in self.lens]
+            order = packed(items, page_bytes=page_bytes)
+        numbers = {self.lens[place].key: number for number, place in enumerate(order, 1)}
+        lens = [self.lens[place].row(numbers) for place in order]
+        return {"lens": lens, "labels": list(self.labels)}
+
+
+def to_drafts(contents: LensContents) -> Drafts:
+    """The rows of every table. The contents have been checked."""
+    graph = contents.graph
+    tensors = draft_tensors(graph, contents.tensors)
+    made_by = {node.output: number for number, node in enumerate(graph.nodes)}
+    output = made_by.get(graph.outputs[0])
+    head = Draft(
+        ("lens",),
+        "lens",
+        name=contents.name,
+        list=Text(Link("photo") if output is None else Link("node", output)),
+        numbers=b"\0" * 32,
+    )
+    return Drafts(
+        (
+            head,
+            *_provenance(contents),
+            _photo(contents),
+            *draft_nodes(graph),
+            *tensors,
+            *(_receipt(number, each) for number, each in enumerate(contents.receipts)),
+        ),
+        tuple(_labels(contents.labels)),
+    )
 
 
 def to_rows(contents: LensContents) -> Rows:
-    """The rows of every table, not sealed yet. The contents have been checked."""
-    labels, branches = _labels(contents.labels)
-    return {
-        "lens": [_lens(contents)],
-        "recipe": [_recipe(contents.recipe)],
-        "labels": labels,
-        "branches": branches,
-        "nodes": _numbered(_node(node, contents.graph) for node in contents.graph.nodes),
-        "tensors": _numbered(map(_tensor, contents.tensors)),
-        "planes": _numbered(_planes(contents.tensors)),
-        "numbers": _numbered(_numbers(contents.tensors)),
-        "receipts": _numbered(map(_receipt, contents.receipts)),
+    """The rows of every table, section by section, not sealed yet."""
+    return to_drafts(contents).rows()
+
+
+def _provenance(contents: LensContents) -> Iterable[Draft]:
+    of = contents.provenance
+    digest = bytes.fromhex(of.source_sha256) or None
+    if of.source_name or of.licence or digest:
+        yield Draft(
+            ("source",),
+            "source",
+            name=of.source_name or None,
+            says=Text(of.licence) if of.licence else None,
+            numbers=digest,
+        )
+    if of.made_by or of.settings != "{}":
+        yield Draft(("made",), "made", name=of.made_by or None, says=Text(of.settings))
+
+
+def _photo(contents: LensContents) -> Draft:
+    recipe = contents.recipe
+    return Draft(
+        ("photo",),
+        "photo",
+        name=contents.graph.inputs[0],
+        list=Text(listed((recipe.height, recipe.width))),
+        says=Text(said(_recipe(recipe)) or ""),
+        numbers=recipe.mean_picture or None,
+    )
+
+
+def _recipe(recipe: Recipe) -> dict[str, str]:
+    pairs = {
+        "channels": recipe.channels,
+        "resize": recipe.resize,
+        "to": listed((recipe.resize_height, recipe.resize_width)),
+        "filter": recipe.filter,
     }
+    if recipe.mean != (0.0,) * recipe.channel_count:
+        pairs["mean"] = listed(recipe.mean)
+    if recipe.scale != (1.0,) * recipe.channel_count:
+        pairs["scale"] = listed(recipe.scale)
+    return pairs
 
 
-def _numbered(rows: Iterable[Row]) -> list[Row]:
-    return [(number, *row) for number, row in enumerate(rows)]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _real(value: float) -> float:
-    """A float that SQLite gives back as it is: SQLite may lose the sign of -0.0."""
-    return float(value) + 0.0
-
-
-def _real_or_none(value: float | None) -> float | None:
-    return None if value is None else _real(value)
-
-
-def _lens(contents: LensContents) -> Row:
-    graph, provenance = contents.graph, contents.provenance
-    return (
-        contents.name,
-        graph.inputs[0],
-        _json(graph.shapes[graph.inputs[0]]),
-        graph.outputs[0],
-        provenance.source_name,
-        provenance.source_sha256,
-        provenance.licence,
-        provenance.made_by,
-        provenance.settings,
-        NO_SEAL,
+def _receipt(number: int, receipt: Receipt) -> Draft:
+    says: dict[str, object] = {
+        "photos": receipt.n,
+        "crops": receipt.crops,
+        "top1": [receipt.top1_missing, *receipt.top1_interval],
+    }
+    if receipt.top5_missing is not None or receipt.top5_interval is not None:
+        says["top5"] = [receipt.top5_missing, *(receipt.top5_interval or (None, None))]
+    if receipt.against:
+        says["against"] = receipt.against
+    if receipt.difference is not None or receipt.difference_interval is not None:
+        says["difference"] = [receipt.difference, *(receipt.difference_interval or (None, None))]
+    if receipt.flips is not None:
+        says["flips"] = receipt.flips
+    says |= {"engine": receipt.engine, "version": receipt.version}
+    return Draft(
+        ("receipt", number),
+        "receipt",
+        name=receipt.dataset,
+        says=Text(json.dumps(says, ensure_ascii=False, separators=(",", ":"))),
+        numbers=bytes.fromhex(receipt.dataset_sha256) or None,
+        fixed=True,
     )
 
 
-def _recipe(recipe: Recipe) -> Row:
-    return (
-        recipe.resize,
-        recipe.resize_height,
-        recipe.resize_width,
-        recipe.filter,
-        recipe.height,
-        recipe.width,
-        recipe.channels,
-        _json([float(value) for value in recipe.mean]),
-        _json([float(value) for value in recipe.scale]),
-        recipe.mean_picture,
-    )
-
-
-def _labels(labels: tuple[Label, ...]) -> tuple[list[Row], list[Row]]:
-    """Rows of labels and of the tree that their paths form, branches in order of first use."""
+def _labels(labels: tuple[Label, ...]) -> Iterable[Row]:
+    """Rows of classes, then of the tree that their paths form, branches in order of first use."""
     if labels == numbered(len(labels)):
-        return [], []
+        return
     branches: dict[tuple[str, ...], int] = {}
     branch_rows: list[Row] = []
-    label_rows: list[Row] = []
-    for number, label in enumerate(labels):
+    for label in labels:
         parent: int | None = None
         for depth, name in enumerate(label.path, 1):
             path = label.path[:depth]
             if path not in branches:
-                branches[path] = len(branches)
-                branch_rows.append((branches[path], parent, name))
+                branches[path] = len(labels) + 1 + len(branches)
+                branch_rows.append((name, None, parent))
             parent = branches[path]
-        wnid = int(label.wnid[1:]) if label.wnid else None
-        label_rows.append((number, label.name, wnid, parent))
-    return label_rows, branch_rows
-
-
-def _node(node: Node, graph: Graph) -> Row:
-    attributes = without_neutral(node.op, node.attributes)
-    shape = graph.shapes[node.output]
-    return node.op, node.name, _json(node.inputs), node.output, _json(shape), _json(attributes)
-
-
-def _tensor(tensor: TensorRecord) -> Row:
-    head = tensor.name, _json(tensor.shape), tensor.fate, tensor.reason, _real(tensor.error)
-    if tensor.plane is None:
-        return *head, None, None, None, None
-    plane = tensor.plane
-    return *head, tensor.palette_size, tensor.group_rows, plane.index_bits, plane.width
-
-
-def _planes(tensors: tuple[TensorRecord, ...]) -> Iterator[Row]:
-    for number, tensor in enumerate(tensors):
-        if tensor.plane is not None:
-            for position, band in enumerate(tensor.plane.bands):
-                yield number, position, band.rows, band.png
-
-
-def _numbers(tensors: tuple[TensorRecord, ...]) -> Iterator[Row]:
-    run = b"".join(tensor.palettes or tensor.values for tensor in tensors)
-    for start in range(0, len(run), PART_BYTES):
-        yield (run[start : start + PART_BYTES],)
-
-
-def _receipt(receipt: Receipt) -> Row:
-    return (
-        receipt.dataset,
-        receipt.dataset_sha256,
-        receipt.n,
-        receipt.crops,
-        _real(receipt.top1_missing),
-        *_interval(receipt.top1_interval),
-        _real_or_none(receipt.top5_missing),
-        *_interval(receipt.top5_interval),
-        receipt.against,
-        _real_or_none(receipt.difference),
-        *_interval(receipt.difference_interval),
-        receipt.flips,
-        receipt.engine,
-        receipt.version,
-    )
-
-
-def _interval(interval: tuple[float, float] | None) -> tuple[float | None, float | None]:
-    return (None, None) if interval is None else (_real(interval[0]), _real(interval[1]))
+        yield label.name, int(label.wnid[1:]) if label.wnid else None, parent
+    yield from branch_rows

@@ -8,23 +8,25 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from pocketlens.lensfile.schema import Row, Rows, Value, tables
+from pocketlens.lensfile.schema import SEALED_KIND, Row, Rows, Value, tables
 
 
 def seal_of(rows: Rows) -> bytes:
     """SHA-256 over all rows, table after table in the order of the schema.
 
-    Of each table the value `name`, then row by row every value; of `lens` all but the seal.
-    Of each value a letter, its length in bytes as u64 little-endian, and its bytes:
+    Of each table the value `name`, then row by row every value; NULL in place of the seal itself,
+    the `numbers` of the row of kind "lens". Of each value a letter, its length in bytes as u64
+    little-endian, and its bytes:
     i  whole number, decimal ASCII      f  float64, little-endian      t  text, UTF-8
     b  blob                             n  NULL, no bytes
-    A table ends with the letter e and the number of its rows as u64.
+    A table ends with the letter e and the number of its rows as u64. One that is not there counts
+    like one without rows.
     """
     digest = hashlib.sha256()
     for name in tables():
         _feed(digest, name)
-        for row in unsealed(rows[name]) if name == "lens" else rows[name]:
-            for value in row:
+        for row in rows[name]:
+            for value in _with_seal(row, None) if name == "lens" else row:
                 _feed(digest, value)
         digest.update(b"e" + struct.pack("<Q", len(rows[name])))
     return digest.digest()
@@ -33,12 +35,15 @@ def seal_of(rows: Rows) -> bytes:
 def sealed(rows: Rows) -> Rows:
     """The rows with their seal in its place."""
     seal = seal_of(rows)
-    return {**rows, "lens": [(*row, seal) for row in unsealed(rows["lens"])]}
+    return {**rows, "lens": [_with_seal(row, seal) for row in rows["lens"]]}
 
 
-def unsealed(lens_rows: list[Row]) -> list[Row]:
-    """Rows of the table `lens` without their last column."""
-    return [row[:-1] for row in lens_rows]
+def _with_seal(row: Row, seal: bytes | None) -> Row:
+    """A row of the table `lens`; the one that holds the seal with this one."""
+    if row[0] != SEALED_KIND:
+        return row
+    *head, _, png = row
+    return *head, seal, png
 
 
 def _feed(digest: hashlib._Hash, value: Value) -> None:

@@ -11,9 +11,8 @@ from pocketlens.base.files import cannot_write, replacing
 from pocketlens.base.progress import Progress, silent
 from pocketlens.lensfile.check import check_contents
 from pocketlens.lensfile.contents import LensContents, Receipt
-from pocketlens.lensfile.image import build_image
+from pocketlens.lensfile.image import smallest_image
 from pocketlens.lensfile.reader import MOST_FILE_BYTES, read_lens
-from pocketlens.lensfile.rows import to_rows
 
 
 def write_lens(path: Path, contents: LensContents, *, progress: Progress = silent) -> None:
@@ -26,7 +25,7 @@ def write_lens(path: Path, contents: LensContents, *, progress: Progress = silen
     """
     try:
         check_contents(contents)
-        image = build_image(to_rows(contents), progress=progress)
+        image = smallest_image(contents, progress=progress)
         if len(image) > MOST_FILE_BYTES:
             raise LensFileError(
                 f"It would have {len(image):,} bytes; a lens has at most {MOST_FILE_BYTES:,}. "

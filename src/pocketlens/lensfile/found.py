@@ -1,0 +1,96 @@
+"""Rows of the table `lens` as they are looked up while a lens is put together.
+
+Every row has to be of use: what nobody refers to, nobody has judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pocketlens.lensfile.bad_row import bad_row
+from pocketlens.lensfile.schema import Row, tables
+from pocketlens.lensfile.words import pairs, wholes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row: its number, from 1, and its columns."""
+
+    number: int
+    kind: str
+    name: str | None
+    list: str | None
+    says: str | None
+    numbers: bytes | None
+    png: bytes | None
+
+    def has(self, *columns: str) -> None:
+        """Judge that no column is filled but these. Raises LensFileError 'lens-bad-row'."""
+        for column in ("name", "list", "says", "numbers", "png"):
+            if column not in columns and getattr(self, column) is not None:
+                bad_row(self.number, f"has a {column!r}, which its kind has not")
+
+    def read(self, reader: Callable[[str], T], text: str) -> T:
+        """What a reader of `words` makes of a text. Raises LensFileError 'lens-bad-row'."""
+        try:
+            return reader(text)
+        except ValueError as error:
+            bad_row(self.number, f"cannot be read: {error}")
+
+    def pairs(self, known: Iterable[str] | None = None) -> dict[str, str]:
+        """What the row says; only keys that are known."""
+        found = self.read(pairs, self.says or "")
+        unknown = [] if known is None else [key for key in found if key not in set(known)]
+        if unknown:
+            bad_row(self.number, f"says {unknown[0]!r:.40}, which its kind does not")
+        return found
+
+    def listed(self) -> tuple[int, ...]:
+        """The whole numbers of its list."""
+        return self.read(wholes, self.list or "")
+
+
+class Rowbook:
+    """All rows by kind and number, and which of them have been of use."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        width = len(tables()["lens"].columns)
+        self.rows = [Found(n, *row[:width]) for n, row in enumerate(rows, 1)]  # type: ignore[arg-type]
+        self._used: set[int] = set()
+
+    def every(self, *kinds: str) -> list[Found]:
+        """Rows of these kinds; they are of use."""
+        found = [row for row in self.rows if row.kind in kinds]
+        self._used.update(row.number for row in found)
+        return found
+
+    def only(self, kind: str) -> Found:
+        """The one row of a kind."""
+        row = self.at_most_one(kind)
+        if row is None:
+            bad_row(0, f"of kind {kind!r} is missing")
+        return row
+
+    def at_most_one(self, kind: str) -> Found | None:
+        """The one row of a kind, or None."""
+        found = self.every(kind)
+        if len(found) > 1:
+            bad_row(found[1].number, f"is another of kind {kind!r}; there is one")
+        return found[0] if found else None
+
+    def row(self, number: int, *kinds: str, caller: Found) -> Found:
+        """The row of that number, which is of one of these kinds; it is of use."""
+        if not 1 <= number <= len(self.rows) or self.rows[number - 1].kind not in kinds:
+            bad_row(caller.number, f"refers to row {number}, which is no {' or '.join(kinds)}")
+        self._used.add(number)
+        return self.rows[number - 1]
+
+    def check_all_used(self) -> None:
+        """Judge that no row is left over. Raises LensFileError 'lens-bad-row'."""
+        for row in self.rows:
+            if row.number not in self._used:
+                bad_row(row.number, f"of kind {row.kind!r:.40} belongs to nothing")
