@@ -28,7 +28,7 @@ def test_docs_are_up_to_date(tool: ModuleType) -> None:
 
 def test_the_formats_are_pasted(tool: ModuleType) -> None:
     texts = {path.name: text for path, text in tool.pasted_files()}
-    assert "CREATE TABLE planes" in texts["lens.md"]
+    assert "CREATE TABLE labels" in texts["lens.md"]
     assert "| `conv2d` |" in texts["plan.md"]
 
 
