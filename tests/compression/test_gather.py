@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens.compression.gather import SMALL_BYTES, gather
+from pocketlens.compression import gather as gathering
+from pocketlens.compression.gather import SMALL_BYTES
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.planes.best import encode_best
 from pocketlens.planes.decode import decode_indices
@@ -33,6 +35,13 @@ def record(name: str, indices: Indices, index_bits: int) -> TensorRecord:
 
 def bell(rng: np.random.Generator, count: int, centre: float, width: float) -> Indices:
     return np.clip(rng.normal(centre, width, count).round(), 0, 255).astype(np.uint8)
+
+
+def gather(
+    records: Sequence[TensorRecord], *, constants: tuple[str, ...] = ()
+) -> tuple[TensorRecord, ...]:
+    names = {record.name for record in records}
+    return gathering.gather(records, weights=names - set(constants))
 
 
 def bytes_of(records: tuple[TensorRecord, ...]) -> int:
@@ -88,6 +97,14 @@ def test_other_bits_have_other_planes_and_some_stay_alone() -> None:
     assert c.plane is d.plane
     assert (e, f) == (big, half)
     assert gather([eight[0], four[0]]) == (eight[0], four[0])
+
+
+def test_weights_and_constants_have_planes_of_their_own() -> None:
+    rng = np.random.default_rng(7)
+    records = [record(f"t{i}", bell(rng, 60, 100, 9), 8) for i in range(6)]
+    gathered = gather(records, constants=("t1", "t4", "t5"))
+    planes = [id(one.plane) for one in gathered]
+    assert planes[0] == planes[2] == planes[3] != planes[1] == planes[4] == planes[5]
 
 
 def test_a_masked_tensor_keeps_its_planes() -> None:

@@ -9,8 +9,9 @@ smaller). Nearness is judged by entropy, and what comes of it by measured bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,19 +46,26 @@ class _Small:
 
 
 def gather(
-    records: Sequence[TensorRecord], *, crush: int | None = None
+    records: Sequence[TensorRecord], *, weights: Set[str], crush: int | None = None
 ) -> tuple[TensorRecord, ...]:
     """The same tensors, small ones in shared planes wherever that makes fewer bytes.
 
     records  in the lens's order; those without a mask are looked at. Some may be out of planes
              that they shared with others, which need not be here any more
+    weights  names of those that an operator multiplies with; they share with each other only,
+             since the engine keeps their indices and nobody else's
     crush    as encode_plane() takes it
 
     Same records, same bytes. Tensors need not lie in a plane in the order of the records.
     """
     out = _apart(records, crush)
-    for index_bits in INDEX_BITS:
-        for run in _runs(_small(out, index_bits), index_bits):
+    for index_bits, are_weights in product(INDEX_BITS, (True, False)):
+        smalls = [
+            small
+            for small in _small(out, index_bits)
+            if (out[small.place].name in weights) == are_weights
+        ]
+        for run in _runs(smalls, index_bits):
             plane, starts = encode_shared(
                 [small.indices for small in run], index_bits=index_bits, crush=crush
             )
