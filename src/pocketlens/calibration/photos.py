@@ -118,13 +118,13 @@ class PhotoParts:
     report: PhotoSet
     duplicates: int
 
-    def told(self) -> dict[str, Any]:
-        """What a lens keeps of them, see seen_before()."""
-        return {
-            "fit_photos": len(self.fit),
-            "fit_sha256": self.fit.sha256[:_KEPT_DIGITS],
-            "select_photos": len(self.select),
-        }
+    def told(self, *, chosen: bool) -> dict[str, Any]:
+        """What a lens keeps of them, see seen_before().
+
+        chosen  whether anything was chosen by the part select
+        """
+        fit = {"fit_photos": len(self.fit), "fit_sha256": self.fit.sha256[:_KEPT_DIGITS]}
+        return {**fit, "select_photos": len(self.select)} if chosen else fit
 
 
 def open_photos(

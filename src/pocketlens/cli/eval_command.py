@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from pocketlens.base.errors import UsageError
 from pocketlens.base.files import cannot_read
+from pocketlens.calibration.photos import seen_before
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import print_json, progress_bar, rate_text
 from pocketlens.compression.settings import FLOAT_BITS, Settings
@@ -69,12 +71,32 @@ def command(
             threads=threads or 1,
             progress=progress,
         )
+    seen = seen_before(dataset.photo_sha256, _told(opened))
     if not no_receipt:
         add_receipt(lens, evaluation.receipt)
     if as_json:
-        print_json(_as_json(evaluation))
+        print_json({**_as_json(evaluation), "fitted_to": seen[0], "chosen_by": seen[1]})
     else:
         _print(evaluation, rule=dataset.rule, kept=not no_receipt, lens=lens)
+    if any(seen):
+        click.echo(_warning(*seen, of=len(dataset)), err=True)
+
+
+def _told(opened: Lens) -> dict[str, Any]:
+    """What the lens says of how it was made; nothing where that is no JSON object."""
+    try:
+        told = json.loads(opened.contents.provenance.settings)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _warning(fitted: int, chosen: int, *, of: int) -> str:
+    by = f" and chosen by {chosen:,} more" if chosen else ""
+    return (
+        f"Of these {of:,} photos the lens was fitted to {fitted:,}{by}, which flatters it a "
+        "little; photos that it never saw say more."
+    )
 
 
 def _other(against: str, opened: Lens, lens: Path, *, threads: int | None) -> tuple[Lens, str]:

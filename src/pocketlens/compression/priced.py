@@ -204,7 +204,7 @@ def compress_at_price(
     """
     empty, material = _gathered(imported, price, about, progress)
     if material.parts is not None:
-        told = price.to_json(material.parts.told())
+        told = price.to_json(material.parts.told(chosen=price.drop_points is not None))
         provenance = dataclasses.replace(empty.provenance, settings=told)
         empty = dataclasses.replace(empty, provenance=provenance)
     statistics = known or _seen(material, empty, price, progress)
