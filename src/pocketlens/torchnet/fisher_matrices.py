@@ -41,10 +41,12 @@ class FisherMatrices:
 
     matrices  (groups, columns, columns): summed over the outputs of a group; None: too large
     traces    (outputs,): each output's own, summed over its columns
+    between   (outputs, outputs): of pairs of outputs, summed over columns; None: several groups
     """
 
     matrices: Floats | None
     traces: Floats
+    between: Floats | None = None
 
 
 class _Sums:
@@ -58,6 +60,8 @@ class _Sums:
         self.matrices = (
             torch.zeros(groups, columns, columns, dtype=torch.float64) if small else None
         )
+        pairs = groups == 1 and shape[0] * shape[0] * columns <= MOST_PRODUCTS
+        self.between = torch.zeros(shape[0], shape[0], dtype=torch.float64) if pairs else None
 
     def add(self, gradient: Tensor, shift: Tensor) -> None:
         """One photo's gradient by the weights, and that by the biases, (outputs,)."""
@@ -67,10 +71,13 @@ class _Sums:
         self.traces += (centred * centred).sum(2, dtype=torch.float64).reshape(-1)
         if self.matrices is not None:
             self.matrices += torch.bmm(centred.transpose(1, 2), centred)
+        if self.between is not None:
+            self.between += centred[0] @ centred[0].T
 
     def finish(self, count: int) -> FisherMatrices:
         matrices = None if self.matrices is None else (self.matrices / count).numpy()
-        return FisherMatrices(matrices, (self.traces / count).numpy())
+        between = None if self.between is None else (self.between / count).numpy()
+        return FisherMatrices(matrices, (self.traces / count).numpy(), between)
 
 
 def fisher_matrices(

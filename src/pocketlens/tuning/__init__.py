@@ -1,0 +1,1 @@
+"""Fine-tuning of a lens: values of palettes and biases are trained, indices stay. Needs torch."""
