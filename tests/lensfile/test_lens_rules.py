@@ -241,7 +241,7 @@ READ_AS = {
     "an unknown fate": "lens-graph",  # a kind of row that is no fate is an operator
     # Less of it is told, so another rule is broken.
     "half precision and a palette": "lens-values",
-    "no bands": "lens-fate",
+    "no bands": "lens-bad-row",
     "a band of another width": "lens-plane",
     "a band with a row too many": "lens-plane",
     # What follows cannot be put together from rows.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import re
+import sqlite3
 import struct
 from pathlib import Path
 from types import ModuleType
@@ -95,6 +98,13 @@ def test_the_worked_example_of_the_lens_format_counts_right() -> None:
     """The numbers that docs/format/lens.md explains are those of the golden dump."""
     page = (ROOT / "docs" / "format" / "lens.md").read_text("utf-8")
     gold = (ROOT / "tests" / "gold" / "small_lens.sql").read_text("utf-8")
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(gold)
+        kinds = dict(database.execute("SELECT rowid, kind FROM lens"))
+    for number, kind in {9: "binary", 4: "photo", 5: "conv2d", 8: "palette", 13: "palette",
+                         12: "half", 14: "float", 10: "why"}.items():  # fmt: skip
+        assert kinds[number] == kind
+        assert re.search(rf"[Rr]ow {number}\b", page), number
     row = gold.split("VALUES('palette','stem.weight',")[1].splitlines()[0]
     numbers, png = (bytes.fromhex(part.split("'")[0]) for part in row.split("X'")[1:])
     assert len(numbers) == 10

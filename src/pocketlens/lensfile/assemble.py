@@ -15,11 +15,12 @@ from pocketlens.lensfile.assemble_network import assemble_network
 from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
 from pocketlens.lensfile.found import Found, Rowbook
+from pocketlens.lensfile.rows import BARE_RECIPE_KEYS, usual_name
 from pocketlens.lensfile.rules import MOST_CLASSES, MOST_PATH, product
 from pocketlens.lensfile.schema import Row, Rows
 from pocketlens.lensfile.words import reals, wholes
 
-_RECIPE_KEYS = ("channels", "resize", "to", "filter", "mean", "scale")
+_RECIPE_KEYS = (*BARE_RECIPE_KEYS, "to", "mean", "scale")
 _RECEIPT_KEYS = ("photos", "crops", "top1", "top5", "against", "difference", "flips", "engine",
                  "version")  # fmt: skip
 
@@ -33,13 +34,14 @@ def assemble(rows: Rows) -> LensContents:
     shape = (1, recipe.channel_count, recipe.height, recipe.width)
     graph, tensors = assemble_network(book, head, photo, shape)
     classes = product(graph.shapes[graph.outputs[0]])
+    provenance = _provenance(book)
     contents = LensContents(
-        name=head.name or "",
+        name=usual_name(provenance) if head.name is None else head.name,
         graph=graph,
         tensors=tensors,
         labels=_labels(rows["labels"], classes),
         recipe=recipe,
-        provenance=_provenance(book),
+        provenance=provenance,
         receipts=tuple(_receipt(row) for row in book.every("receipt")),
     )
     book.check_all_used()
@@ -62,7 +64,7 @@ def _provenance(book: Rowbook) -> Provenance:
 
 def _recipe(photo: Found) -> Recipe:
     photo.has("name", "list", "says", "numbers")
-    pairs = photo.pairs(_RECIPE_KEYS)
+    pairs = photo.pairs(_RECIPE_KEYS, bare=BARE_RECIPE_KEYS)
     missing = [key for key in _RECIPE_KEYS[:4] if key not in pairs]
     crop, to = photo.listed(), photo.read(wholes, pairs.get("to", ""))
     if missing or len(crop) != 2 or len(to) != 2:

@@ -6,7 +6,9 @@ input's (graph.inference), the others stand in the headers of the pictures.
 
 from __future__ import annotations
 
+import math
 import struct
+from dataclasses import dataclass
 
 from pocketlens.base.errors import LensFileError, ModelError
 from pocketlens.base.halves import even_halves
@@ -18,9 +20,9 @@ from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.contents import Band, FateKind, Plane, TensorRecord
 from pocketlens.lensfile.found import Found, Rowbook
 from pocketlens.lensfile.neutral import with_neutral
-from pocketlens.lensfile.rows_of_network import COUNT_SIGN
+from pocketlens.lensfile.rows_of_network import ACTIVATION, BIAS_PLACE, COUNT_SIGN
 from pocketlens.lensfile.rules import product
-from pocketlens.lensfile.words import real, unstarred, whole, wholes
+from pocketlens.lensfile.words import USUAL_NAMES, real, unstarred, whole, wholes
 from pocketlens.planes.scanlines import read_header
 
 FATES: tuple[FateKind, ...] = ("palette", "half", "float")
@@ -48,11 +50,31 @@ def assemble_network(
         bad_row(head.number, "should list the one row whose array is handed out")
     graph = Graph((photo.name or "",), (nodes.made[output],), nodes.nodes, nodes.shapes)
     tensors = _Tensors(book)
-    return graph, tuple(tensors.record(row, name) for row, name in nodes.tensors)
+    return graph, tuple(tensors.record(*found) for found in nodes.tensors)
 
 
 def _wrong(what: str) -> LensFileError:
     return LensFileError(f"Its graph is wrong: {what}. Import the model again.", slug="lens-graph")
+
+
+@dataclass(frozen=True)
+class _First:
+    """Who reads a tensor first: the node's name, in which place, the shape of weights before it."""
+
+    node_name: str
+    place: int
+    weights: Shape | None
+
+    def name_of(self, row: Found) -> str:
+        """The tensor's name: its own, or the usual one in this place."""
+        short = USUAL_NAMES.get(self.place, "") if row.name is None else row.name
+        return row.read(lambda text: unstarred(text, self.node_name), short)
+
+    def shape_of(self, row: Found) -> Shape:
+        """The tensor's shape: its own, or that of a bias for the weights."""
+        if row.list is None and self.weights:
+            return self.weights[:1]
+        return row.listed()
 
 
 class _Nodes:
@@ -61,7 +83,7 @@ class _Nodes:
     def __init__(self, book: Rowbook, rows: list[Found], photo: Found, shape: Shape) -> None:
         self.made = {photo.number: photo.name or ""}
         self.shapes = {photo.name or "": shape}
-        self.tensors: list[tuple[Found, str]] = []
+        self.tensors: list[tuple[Found, str, Shape]] = []
         self._book = book
         self._names: dict[int, str] = {}
         self.nodes = tuple(map(self._node, rows))
@@ -71,7 +93,10 @@ class _Nodes:
         name, _, output = (row.name or "").partition("\n")
         output = row.read(lambda text: unstarred(text, name), output) if output else name
         reads = [] if row.list is None else row.list.split(",")
-        inputs = tuple(self._read(row, name, text) for text in reads)
+        inputs: tuple[str, ...] = ()
+        for place, text in enumerate(reads):
+            weights = self.shapes.get(inputs[1]) if place == BIAS_PLACE else None
+            inputs += (self._read(row, _First(name, place, weights), text),)
         if output in self.shapes:
             bad_row(row.number, "makes an array that stands there already")
         node = Node(row.kind, name, inputs, output, _attributes(row))
@@ -84,7 +109,7 @@ class _Nodes:
         self.made[row.number] = output
         return node
 
-    def _read(self, row: Found, node_name: str, text: str) -> str:
+    def _read(self, row: Found, reader: _First, text: str) -> str:
         """The name of what a node reads; a tensor that is read first gets its name here."""
         if not text:
             return ""
@@ -96,20 +121,20 @@ class _Nodes:
             if 1 <= number <= len(rows) and rows[number - 1].kind not in KINDS:
                 raise _wrong(f"row {row.number} reads row {number}, which is not made before it")
             tensor = self._book.row(number, *FATES, caller=row)
-            name = tensor.read(lambda short: unstarred(short, node_name), tensor.name or "")
+            name, shape = reader.name_of(tensor), reader.shape_of(tensor)
             if name in self.shapes:
                 bad_row(number, "has the name of an array or of another tensor")
-            if product(tensor.listed()) is None:
+            if product(shape) is None:
                 bad_row(number, "has a shape that no tensor has")
             self._names[number] = name
-            self.shapes[name] = tensor.listed()
-            self.tensors.append((tensor, name))
+            self.shapes[name] = shape
+            self.tensors.append((tensor, name, shape))
         return self._names[number]
 
 
 def _attributes(row: Found) -> dict[str, AttributeValue]:
     """A node's attributes; those that its operator has not are texts, for the graph's judge."""
-    pairs = row.pairs()
+    pairs = row.pairs(bare=(ACTIVATION,))
     try:
         kinds = {each.name: each.kind for each in find_op(row.kind).attributes}
     except ModelError as error:
@@ -134,6 +159,7 @@ class _Tensors:
         self._book = book
         self._planes: dict[tuple[int, ...], Plane] = {}
         self._claims: set[tuple[tuple[int, ...], int]] = set()
+        self._ends: dict[tuple[int, ...], int] = {}
         self._usual: dict[str, Found] = {}
         for row in book.every("why"):
             row.has("name", "says")
@@ -142,18 +168,17 @@ class _Tensors:
                     bad_row(row.number, f"is the usual reason of {quoted(fate)}, or another one is")
                 self._usual[fate] = row
 
-    def record(self, row: Found, name: str) -> TensorRecord:
+    def record(self, row: Found, name: str, shape: Shape) -> TensorRecord:
         """The record of a row called `name`."""
         row.has("name", "list", "says", "numbers", "png")
         says = row.pairs(_TENSOR_KEYS)
-        shape = row.listed()
         size = row.read(whole, says.get("k", "0"))
         numbers = self._numbers(row, says)
         palette = row.kind == "palette"
         affine = _affine(row, numbers) if "even" in says else None
         if affine is not None:
             numbers = _even(row, affine, size)
-        first = row.read(whole, says.get("first", "0"))
+        plane, first = self._plane(row, says, math.prod(shape))
         outputs = shape[0] if shape and palette else 0
         fate: FateKind = row.kind  # type: ignore[assignment]
         return TensorRecord(
@@ -165,7 +190,7 @@ class _Tensors:
             group_rows=row.read(whole, says["rows"]) if "rows" in says else outputs,
             palettes=numbers if palette else b"",
             values=b"" if palette else numbers,
-            plane=self._plane(row, says, first),
+            plane=plane,
             error=row.read(real, says.get("error", "0")),
             first_pixel=first,
             mask=self._mask(row, says),
@@ -193,18 +218,21 @@ class _Tensors:
             for number in row.read(wholes, says["parts"])
         )
 
-    def _plane(self, row: Found, says: dict[str, str], first: int) -> Plane | None:
+    def _plane(self, row: Found, says: dict[str, str], pixels: int) -> tuple[Plane | None, int]:
+        """The plane of a row, and the pixel at which its `pixels` begin."""
         numbers: tuple[int, ...] = () if row.png is None else (row.number,)
         if "plane" in says:
             if numbers:
                 bad_row(row.number, "has a picture and refers to another as well")
             numbers = row.read(wholes, says["plane"])
+        first = row.read(whole, says["first"]) if "first" in says else self._ends.get(numbers, 0)
         if not numbers:
-            return None
+            return None, first
         if (numbers, first) in self._claims:
             bad_row(row.number, "claims pixels that another tensor has")
         self._claims.add((numbers, first))
-        return self._plane_in(row, numbers)
+        self._ends[numbers] = first + pixels
+        return self._plane_in(row, numbers), first
 
     def _plane_in(self, row: Found, numbers: tuple[int, ...]) -> Plane:
         """The plane whose bands stand in these rows; the same for everyone who asks."""

@@ -42,7 +42,8 @@ class TensorRecord:
     values        half or float values in row-major order; empty with a palette
     plane         the indices; None without a palette
     error         relative squared error against the float original:
-                  sum (w - w')^2 / sum w^2, 0.0 where the sum is 0
+                  sum (w - w')^2 / sum w^2, 0.0 where the sum is 0. Like the loss, it is rounded to
+                  three digits: more would mean nothing, and take 20 bytes a tensor in the file
     first_pixel   where in `plane` the tensor's pixels begin. Small tensors whose indices have
                   the same bits may share a plane: one follows the other without a gap, and all
                   their records hold the same plane
@@ -71,6 +72,15 @@ class TensorRecord:
     common: int = 0
     affine: tuple[float, float] | None = None
     loss: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", _three_digits(self.error))
+        if self.loss is not None:
+            object.__setattr__(self, "loss", _three_digits(self.loss))
+
+
+def _three_digits(number: float) -> float:
+    return float(f"{number:.3g}")
 
 
 @dataclass(frozen=True)

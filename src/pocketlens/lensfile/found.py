@@ -5,7 +5,7 @@ Every row has to be of use: what nobody refers to, nobody has judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,9 +41,11 @@ class Found:
         except ValueError as error:
             bad_row(self.number, f"cannot be read: {error}")
 
-    def pairs(self, known: Iterable[str] | None = None) -> dict[str, str]:
-        """What the row says; only keys that are known."""
-        found = self.read(pairs, self.says or "")
+    def pairs(
+        self, known: Iterable[str] | None = None, *, bare: Collection[str] = ()
+    ) -> dict[str, str]:
+        """What the row says; only keys that are known, if given, those of `bare` without `=`."""
+        found = self.read(lambda text: pairs(text, bare=bare), self.says or "")
         unknown = [] if known is None else [key for key in found if key not in set(known)]
         if unknown:
             bad_row(self.number, f"says {unknown[0]!r:.40}, which its kind does not")

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from pocketlens.images.recipe import Recipe
 from pocketlens.labels.labels import Label, numbered
-from pocketlens.lensfile.contents import LensContents, Receipt
+from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
 from pocketlens.lensfile.draft import Draft, Link, Text
 from pocketlens.lensfile.pages import Item, packed
 from pocketlens.lensfile.rows_of_network import draft_nodes, draft_tensors
 from pocketlens.lensfile.schema import Row, Rows
 from pocketlens.lensfile.words import listed, said
+
+BARE_RECIPE_KEYS = ("channels", "resize", "filter")
+"""What of a recipe stands first, in this order, and without its key."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def to_drafts(contents: LensContents) -> Drafts:
     head = Draft(
         ("lens",),
         "lens",
-        name=contents.name,
+        name=None if contents.name == usual_name(contents.provenance) else contents.name,
         list=Text(Link("photo") if output is None else Link("node", output)),
         numbers=b"\0" * 32,
     )
@@ -73,6 +76,11 @@ def to_drafts(contents: LensContents) -> Drafts:
 def to_rows(contents: LensContents) -> Rows:
     """The rows of every table, section by section, not sealed yet."""
     return to_drafts(contents).rows()
+
+
+def usual_name(provenance: Provenance) -> str:
+    """A lens's name where it does not say one: its source's, without the ending."""
+    return provenance.source_name.rpartition(".")[0]
 
 
 def _provenance(contents: LensContents) -> Iterable[Draft]:
@@ -97,7 +105,7 @@ def _photo(contents: LensContents) -> Draft:
         "photo",
         name=contents.graph.inputs[0],
         list=Text(listed((recipe.height, recipe.width))),
-        says=Text(said(_recipe(recipe)) or ""),
+        says=Text(said(_recipe(recipe), bare=BARE_RECIPE_KEYS) or ""),
         numbers=recipe.mean_picture or None,
     )
 
@@ -106,8 +114,8 @@ def _recipe(recipe: Recipe) -> dict[str, str]:
     pairs = {
         "channels": recipe.channels,
         "resize": recipe.resize,
-        "to": listed((recipe.resize_height, recipe.resize_width)),
         "filter": recipe.filter,
+        "to": listed((recipe.resize_height, recipe.resize_width)),
     }
     if recipe.mean != (0.0,) * recipe.channel_count:
         pairs["mean"] = listed(recipe.mean)

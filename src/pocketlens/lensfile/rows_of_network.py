@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pocketlens.graph.graph import AttributeValue, Graph
+from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.lensfile.contents import Plane, TensorRecord
 from pocketlens.lensfile.draft import Draft, Link, Text, links
 from pocketlens.lensfile.neutral import without_neutral
-from pocketlens.lensfile.words import listed, said, starred, told
+from pocketlens.lensfile.words import USUAL_NAMES, listed, said, starred, told
 from pocketlens.planes.plane import MOST_BAND_BYTES
 
 PART_BYTES = MOST_BAND_BYTES
 """Blobs are cut so that SQLite's limit on a row's length can stay low when reading."""
 INLINE_BYTES = 50_000
 """Most bytes of numbers that stand beside a picture."""
+ACTIVATION = "activation"
+"""The attribute that is told without its name."""
+BIAS_PLACE = 2
+"""Where nodes read their biases."""
 COUNT_SIGN = "#"
 """Stands at the start of a reason for the number of values in the tensor's palettes."""
 
@@ -31,7 +36,8 @@ def draft_nodes(graph: Graph) -> Iterator[Draft]:
         made = [] if node.output == node.name else [starred(node.output, node.name)]
         reads = [sources[name] if name else None for name in node.inputs]
         attributes = without_neutral(node.op, node.attributes)
-        says = said({name: _value(value) for name, value in attributes.items()})
+        pairs = {name: _value(value) for name, value in attributes.items()}
+        says = said(pairs, bare=(ACTIVATION,))
         yield Draft(
             ("node", number),
             node.op,
@@ -42,6 +48,25 @@ def draft_nodes(graph: Graph) -> Iterator[Draft]:
         )
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """The node that reads a tensor first, and the place of the tensor among its inputs."""
+
+    graph: Graph
+    node: Node
+    place: int
+
+    def short_name(self, name: str) -> str | None:
+        """The name of the tensor by that of the node; None where it is the usual one."""
+        short = starred(name, self.node.name)
+        return None if short == USUAL_NAMES.get(self.place) else short
+
+    def usual_shape(self) -> Shape | None:
+        """The shape of a bias: a number for each output of the weights beside it."""
+        weights = self.graph.shapes.get(self.node.inputs[1]) if self.place == BIAS_PLACE else None
+        return weights[:1] if weights else None
+
+
 def _value(value: AttributeValue) -> str:
     if isinstance(value, str):
         return value
@@ -50,10 +75,11 @@ def _value(value: AttributeValue) -> str:
 
 def draft_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> Iterator[Draft]:
     """Reasons, tensors in the order in which nodes read them, their further bands and parts."""
-    readers: dict[str, str] = {}
-    for node in graph.nodes:
-        for name in node.inputs:
-            readers.setdefault(name, node.name)
+    readers = {
+        name: _Reader(graph, node, place)
+        for node in reversed(graph.nodes)
+        for place, name in reversed([*enumerate(node.inputs)])
+    }
     usual = _usual_reasons(tensors)
     reasons = {_reason(tensor) for tensor in tensors} - {""}
     reasons |= {_reason(tensor) for tensor in tensors if usual.get(tensor.fate)}
@@ -67,13 +93,13 @@ def draft_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> Iterator[D
         )
     pictures = _Pictures()
     for number, tensor in enumerate(tensors):
-        yield from _tensor(number, tensor, readers.get(tensor.name, ""), usual, pictures)
+        yield from _tensor(number, tensor, readers[tensor.name], usual, pictures)
 
 
 def _tensor(
     number: int,
     tensor: TensorRecord,
-    reader: str,
+    reader: _Reader,
     usual: dict[str, str],
     pictures: _Pictures,
 ) -> Iterator[Draft]:
@@ -95,8 +121,8 @@ def _tensor(
         png = placed.png
         if png is None:
             say("plane", *links(placed.links))
-    if tensor.first_pixel:
-        say("first", str(tensor.first_pixel))
+        if tensor.first_pixel != placed.usual_first:
+            say("first", str(tensor.first_pixel))
     if tensor.mask is not None:
         mask = _in_rows(tensor.mask, number, "mask")
         yield from mask.drafts
@@ -119,8 +145,8 @@ def _tensor(
     yield Draft(
         ("tensor", number),
         tensor.fate,
-        name=starred(tensor.name, reader),
-        list=Text(listed(tensor.shape)),
+        name=reader.short_name(tensor.name),
+        list=None if tensor.shape == reader.usual_shape() else Text(listed(tensor.shape)),
         says=Text(*says) if says else None,
         numbers=numbers or None,
         png=png,
@@ -152,11 +178,15 @@ def _usual_reasons(tensors: tuple[TensorRecord, ...]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Placed:
-    """Where a plane is: beside its tensor (`png`), or in the rows of `links`; new rows for it."""
+    """Where a plane is: beside its tensor (`png`), or in the rows of `links`; new rows for it.
+
+    usual_first  where a tensor begins in it that does not say: at the end of the one before
+    """
 
     png: bytes | None
     links: tuple[Link, ...] = ()
     drafts: tuple[Draft, ...] = ()
+    usual_first: int = 0
 
 
 class _Pictures:
@@ -165,14 +195,17 @@ class _Pictures:
     def __init__(self) -> None:
         self._links: dict[tuple[Plane, int], tuple[Link, ...]] = {}
         self._claims: Counter[tuple[Plane, int]] = Counter()
+        self._ends: dict[tuple[Plane, int], int] = {}
 
     def of_tensor(self, number: int, tensor: TensorRecord, plane: Plane) -> _Placed:
         """Equal planes claimed from the same pixel are different planes: each has its own rows."""
         claim = (plane, tensor.first_pixel)
         copy = (plane, self._claims[claim])
         self._claims[claim] += 1
+        usual_first = self._ends.get(copy, 0)
+        self._ends[copy] = tensor.first_pixel + math.prod(tensor.shape)
         if copy in self._links:
-            return _Placed(None, self._links[copy])
+            return _Placed(None, self._links[copy], usual_first=usual_first)
         if len(plane.bands) == 1 and not tensor.first_pixel:
             self._links[copy] = (Link("tensor", number),)
             return _Placed(plane.bands[0].png)

@@ -7,12 +7,14 @@ else, and none makes more of a text than is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _REAL = re.compile(r"-?[0-9]{1,330}(\.[0-9]{1,330})?(e[-+]?[0-9]{1,3})?")
 STAR = "*"
 """Stands for the name of the node that a tensor or an array belongs to."""
+USUAL_NAMES = {1: "*.weight", 2: "*.bias"}
+"""What tensors are called that a node reads in these places, if the file does not say."""
 
 
 def told(number: float) -> str:
@@ -26,9 +28,10 @@ def listed(numbers: Iterable[float]) -> str:
     return ",".join(map(told, numbers))
 
 
-def said(pairs: Mapping[str, str]) -> str | None:
-    """Pairs as text; None where there are none."""
-    return " ".join(f"{key}={value}" for key, value in pairs.items()) or None
+def said(pairs: Mapping[str, str], *, bare: Collection[str] = ()) -> str | None:
+    """Pairs as text; of `bare` keys the value alone. None where there are no pairs."""
+    parts = (value if key in bare else f"{key}={value}" for key, value in pairs.items())
+    return " ".join(parts) or None
 
 
 def whole(text: str) -> int:
@@ -58,12 +61,15 @@ def reals(text: str) -> tuple[float, ...]:
     return tuple(map(real, text.split(",")))
 
 
-def pairs(text: str | None) -> dict[str, str]:
-    """The pairs that a text says, in order."""
+def pairs(text: str | None, *, bare: Collection[str] = ()) -> dict[str, str]:
+    """The pairs that a text says, in order; values that stand alone belong to `bare` keys."""
     found: dict[str, str] = {}
+    keys = iter(bare)
     for pair in text.split(" ") if text else ():
         key, equals, value = pair.partition("=")
-        if not equals or not key or key in found:
+        if not equals:
+            key, equals, value = next(keys, ""), "=", pair
+        if not value or not key or key in found:
             raise ValueError(f"{pair!r:.40} is no key=value, or says it again")
         found[key] = value
     return found
