@@ -32,7 +32,7 @@ inline uint32_t tensor(uint32_t number) { return 0x80000000u | number; }
 constexpr uint32_t kNone = 0xFFFFFFFFu;
 
 struct BandBytes {
-  uint32_t tensor, band;
+  uint32_t plane, band;
   Bytes rows;
 };
 
@@ -55,29 +55,38 @@ class PlanMaker {
     });
   }
 
-  // One palette a group; `palettes` are half-precision bits. Bands get indices 0, 1, 2, ... k-1.
+  // One palette a group; `palettes` are half-precision bits. Indices are 0, 1, 2, ... k-1, 0, ...
+  // on a plane of the tensor's own.
   uint32_t palette_tensor(const Dims& dims, uint32_t bits, uint32_t k, uint32_t group_rows,
                           uint32_t width, uint32_t band_rows,
                           const std::vector<uint16_t>& palettes) {
+    const uint32_t own = plane(bits, width, band_rows, counting(elements(dims), k));
+    return indexed_tensor(dims, k, group_rows, {own, 0, kNone, 0}, palettes);
+  }
+
+  static uint32_t elements(const Dims& dims) {
     uint32_t count = 1;
     for (const uint32_t d : dims) count *= d;
-    const uint32_t rows = (count + width - 1) / width;
-    const uint32_t bands = (rows + band_rows - 1) / band_rows;
+    return count;
+  }
+  static std::vector<uint32_t> counting(uint32_t count, uint32_t k) {
+    std::vector<uint32_t> indices(count);
+    for (uint32_t i = 0; i < count; ++i) indices[i] = i % k;
+    return indices;
+  }
+
+  // Where a tensor's indices stand.
+  struct Place {
+    uint32_t plane, first_pixel, mask, common;
+  };
+
+  uint32_t indexed_tensor(const Dims& dims, uint32_t k, uint32_t group_rows, const Place& place,
+                          const std::vector<uint16_t>& palettes) {
     put_u32(&tensors_, 2);
     put_shape(&tensors_, dims);
-    for (const uint32_t x : {bits, k, group_rows, width, band_rows, bands}) put_u32(&tensors_, x);
-    uint32_t index = 0;
-    for (uint32_t b = 0; b < bands; ++b) {
-      Bytes band;
-      for (uint32_t r = b * band_rows; r < rows && r < (b + 1) * band_rows; ++r) {
-        const size_t start = band.size() + 1;
-        band.resize(start + (width * bits + 7) / 8);
-        for (uint32_t x = 0; x < width && index < count; ++x, ++index) {
-          const uint32_t bit = x * bits;
-          band[start + bit / 8] |= static_cast<uint8_t>(index % k << (8 - bits - bit % 8));
-        }
-      }
-      bands_.push_back({tensor_count_, b, band});
+    for (const uint32_t x :
+         {k, group_rows, place.plane, place.first_pixel, place.mask, place.common}) {
+      put_u32(&tensors_, x);
     }
     return finish_tensor([&] {
       for (const uint16_t h : palettes) {
@@ -85,6 +94,28 @@ class PlanMaker {
         data_.push_back(static_cast<uint8_t>(h >> 8));
       }
     });
+  }
+
+  uint32_t plane(uint32_t bits, uint32_t width, uint32_t band_rows,
+                 const std::vector<uint32_t>& pixels) {
+    const uint32_t count = static_cast<uint32_t>(pixels.size());
+    const uint32_t rows = (count + width - 1) / width;
+    const uint32_t bands = (rows + band_rows - 1) / band_rows;
+    for (const uint32_t x : {bits, width, rows, band_rows, bands, 0u}) put_u32(&planes_, x);
+    uint32_t at = 0;
+    for (uint32_t b = 0; b < bands; ++b) {
+      Bytes band;
+      for (uint32_t r = b * band_rows; r < rows && r < (b + 1) * band_rows; ++r) {
+        const size_t start = band.size() + 1;
+        band.resize(start + (width * bits + 7) / 8);
+        for (uint32_t x = 0; x < width && at < count; ++x, ++at) {
+          const uint32_t bit = x * bits;
+          band[start + bit / 8] |= static_cast<uint8_t>(pixels[at] << (8 - bits - bit % 8));
+        }
+      }
+      bands_.push_back({plane_count_, b, band});
+    }
+    return plane_count_++;
   }
 
   void op(uint32_t kind, uint32_t output, std::initializer_list<uint32_t> inputs,
@@ -105,18 +136,20 @@ class PlanMaker {
     for (const uint32_t n : outputs) put_u32(&io, n);
     align(&io);
     align(&ops_);
-    const uint32_t values_at = 64;
+    const uint32_t values_at = 72;
     const uint32_t tensors_at = values_at + static_cast<uint32_t>(values_.size());
-    const uint32_t io_at = tensors_at + tensor_count_ * 80;
+    const uint32_t planes_at = tensors_at + tensor_count_ * 72;
+    const uint32_t io_at = planes_at + static_cast<uint32_t>(planes_.size());
     const uint32_t ops_at = io_at + static_cast<uint32_t>(io.size());
     const uint32_t data_at = ops_at + static_cast<uint32_t>(ops_.size());
     Bytes plan = {'P', 'L', 'E', 'N', 'S', 'P', 'L', 'N'};
-    put_u32(&plan, 1);
+    put_u32(&plan, 2);
     put_u32(&plan, value_count_);
     put_u64(&plan, data_at + data_.size());
-    for (const uint32_t x : {tensor_count_, op_count_, static_cast<uint32_t>(inputs.size()),
-                             static_cast<uint32_t>(outputs.size()), values_at, tensors_at, io_at,
-                             ops_at, data_at, 0u}) {
+    for (const uint32_t x :
+         {tensor_count_, plane_count_, op_count_, static_cast<uint32_t>(inputs.size()),
+          static_cast<uint32_t>(outputs.size()), values_at, tensors_at, planes_at, io_at, ops_at,
+          data_at, 0u}) {
       put_u32(&plan, x);
     }
     append(&plan, values_);
@@ -125,8 +158,8 @@ class PlanMaker {
       plan.insert(plan.end(), tensors_.begin() + t * 56, tensors_.begin() + (t + 1) * 56);
       put_u64(&plan, data_at + places_[t].first);
       put_u64(&plan, places_[t].second);
-      put_u64(&plan, 0);
     }
+    append(&plan, planes_);
     append(&plan, io);
     append(&plan, ops_);
     append(&plan, data_);
@@ -155,10 +188,10 @@ class PlanMaker {
     return tensor_count_++;
   }
 
-  Bytes values_, tensors_, ops_, data_;
+  Bytes values_, tensors_, planes_, ops_, data_;
   std::vector<std::pair<uint64_t, uint64_t>> places_;
   std::vector<BandBytes> bands_;
-  uint32_t value_count_ = 0, tensor_count_ = 0, op_count_ = 0;
+  uint32_t value_count_ = 0, tensor_count_ = 0, plane_count_ = 0, op_count_ = 0;
 };
 
 struct SmallPlan {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <functional>
 #include <memory>
 #include <random>
 
@@ -67,7 +68,7 @@ pl_status try_plan(const Bytes& bytes, const std::vector<BandBytes>& bands) {
   for (const BandBytes& band : bands) {
     const std::unique_ptr<uint8_t[]> rows(new uint8_t[band.rows.size()]);
     memcpy(rows.get(), band.rows.data(), band.rows.size());
-    pl_feed(lens, band.tensor, band.band, rows.get(), band.rows.size());
+    pl_feed(lens, band.plane, band.band, rows.get(), band.rows.size());
   }
   run_small(lens);
   pl_close(lens);
@@ -150,6 +151,66 @@ void test_overflow() {
   expect(try_plan(m.finish({x}, {y}), {}).code == PL_VALUE, "2^144 elements");
 }
 
+// A linear whose 4 x 6 weights stand where `place` says, another one of 2 x 4 after them.
+pl_status try_places(const std::function<void(PlanMaker*)>& planes, const PlanMaker::Place& first,
+                     const PlanMaker::Place& second, uint32_t k = 4) {
+  PlanMaker m;
+  const uint32_t x = m.value({1, 6}), y = m.value({1, 4}), z = m.value({1, 2});
+  planes(&m);
+  const uint32_t w = m.indexed_tensor({4, 6}, k, 4, first, halves(k));
+  const uint32_t v = m.indexed_tensor({2, 4}, 4, 2, second, halves(4));
+  m.op(2, y, {x, tensor(w)}, {0, 0, 0});
+  m.op(2, z, {y, tensor(v)}, {0, 0, 0});
+  return try_plan(m.finish({x}, {z}), m.bands());
+}
+
+// How tensors share planes and masks leave pixels, and every way in which they may not.
+void test_plane_uses() {
+  const auto pixels = [](uint32_t count) { return std::vector<uint32_t>(count, 1); };
+  const auto one = [&](uint32_t count, uint32_t width = 8) {
+    return [=](PlanMaker* m) { m->plane(2, width, 1, pixels(count)); };
+  };
+  const auto both = [&](uint32_t bits, uint32_t mask_bits, uint32_t mask_count, uint32_t rest) {
+    return [=](PlanMaker* m) {
+      m->plane(mask_bits, 5, 2, pixels(mask_count));
+      m->plane(bits, 4, 1, pixels(rest));
+      m->plane(2, 8, 1, pixels(8));
+    };
+  };
+  const auto is = [](const pl_status& status, int code, int tensor, const char* what) {
+    expect(status.code == code && (tensor < 0 || status.tensor == tensor), what);
+  };
+  const uint32_t no = kNone;
+  is(try_places(one(32), {0, 0, no, 0}, {0, 24, no, 0}), PL_OK, -1, "one after the other");
+  is(try_places(one(32), {0, 8, no, 0}, {0, 0, no, 0}), PL_OK, -1, "in any order");
+  is(try_places(one(32), {0, 0, no, 0}, {0, 23, no, 0}), PL_TENSOR, 1, "an overlap");
+  is(try_places(one(33), {0, 0, no, 0}, {0, 25, no, 0}), PL_TENSOR, 1, "a gap");
+  is(try_places(one(32), {0, 0, no, 0}, {0, 0, no, 0}), PL_TENSOR, 1, "the same pixels");
+  is(try_places(one(33), {0, 1, no, 0}, {0, 25, no, 0}), PL_TENSOR, 0, "nobody's first pixel");
+  is(try_places(one(32), {0, 0, no, 0}, {0, 0xFFFFFFFF, no, 0}), PL_TENSOR, 1, "far away");
+  is(try_places(one(24), {0, 0, no, 0}, {0, 24, no, 0}), PL_TENSOR, 0, "beyond the end");
+  is(try_places(one(41), {0, 0, no, 0}, {0, 24, no, 0}), PL_TENSOR, 0, "a row too many");
+  is(try_places(one(32, 33), {0, 0, no, 0}, {0, 24, no, 0}), PL_TENSOR, 0, "wider than its pixels");
+  is(try_places(one(32), {0, 0, no, 0}, {1, 24, no, 0}), PL_TENSOR, 1, "no such plane");
+  is(try_places(one(32), {0, 0, no, 0}, {0, 24, no, 1}), PL_PALETTE, 1, "common without a mask");
+  is(try_places(one(32), {0, 0, no, 0}, {0, 24, no, 0}, 5), PL_PALETTE, 0, "k above 2^bits");
+  const auto masks = both(2, 1, 24, 24);
+  is(try_places(masks, {1, 0, 0, 3}, {2, 0, no, 0}), PL_OK, -1, "a mask");
+  is(try_places(masks, {1, 0, 0, 4}, {2, 0, no, 0}, 5), PL_OK, -1, "2^bits + 1 levels");
+  is(try_places(masks, {1, 0, 0, 4}, {2, 0, no, 0}), PL_PALETTE, 0, "common beyond the palette");
+  is(try_places(masks, {1, 0, 0, 0}, {2, 0, no, 0}, 6), PL_PALETTE, 0, "k above 2^bits + 1");
+  is(try_places(masks, {1, 0, 0, 0}, {2, 0, no, 0}, 1), PL_PALETTE, 0, "a mask of one level");
+  is(try_places(masks, {1, 1, 0, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "a masked run within a plane");
+  is(try_places(masks, {0, 0, 0, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "its own mask");
+  is(try_places(masks, {1, 0, 7, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "no such mask");
+  is(try_places(masks, {1, 0, 0, 0}, {0, 0, no, 0}), PL_TENSOR, 0, "a mask that is a plane");
+  is(try_places(masks, {1, 0, 0, 0}, {1, 0, 2, 0}), PL_TENSOR, 0, "two share what a mask leaves");
+  is(try_places(both(2, 2, 24, 24), {1, 0, 0, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "a mask of 2 bits");
+  is(try_places(both(2, 1, 26, 24), {1, 0, 0, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "a mask too long");
+  is(try_places(both(2, 1, 24, 25), {1, 0, 0, 0}, {2, 0, no, 0}), PL_TENSOR, 0, "pixels too many");
+  is(try_places(masks, {1, 0, no, 0}, {2, 0, no, 0}), PL_PLANE, -1, "a plane that nobody reads");
+}
+
 void test_plan(const SmallPlan& plan, long mutations) {
   const long before = ran;
   expect(try_plan(plan.bytes, plan.bands).code == PL_OK, "a valid plan");
@@ -166,10 +227,12 @@ int main(int count, char** arguments) {
   using namespace pocketlens::test;
   const long mutations = count > 1 ? atol(arguments[1]) : 50000;
   test_overflow();
+  test_plane_uses();
   test_plan(network_plan(), mutations);
+  test_plan(network_plan(shared_planes), mutations);
   test_plan(moving_plan(), mutations);
   printf("plan_test: %ld refused, %ld ran;", refused, ran);
-  for (int code = 0; code < 22; ++code) printf(" %d:%ld", code, by_code[code]);
+  for (int code = 0; code < 25; ++code) printf(" %d:%ld", code, by_code[code]);
   printf("; %d failures\n", failures);
   return failures != 0;
 }

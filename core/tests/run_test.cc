@@ -27,7 +27,7 @@ pl_lens* open_lens(const SmallPlan& plan, const char* target, uint32_t threads) 
 
 int feed(pl_lens* lens, const BandBytes& band) {
   Bytes rows = band.rows;
-  return pl_feed(lens, band.tensor, band.band, rows.data(), rows.size()).code;
+  return pl_feed(lens, band.plane, band.band, rows.data(), rows.size()).code;
 }
 
 void feed_all(pl_lens* lens, const std::vector<BandBytes>& bands) {
@@ -130,24 +130,78 @@ BandBytes filtered(const BandBytes& band, size_t stride, size_t first) {
   return result;
 }
 
-// Bytes of a scanline of each tensor of network_plan().
-size_t stride_of(uint32_t tensor) {
-  const size_t strides[] = {1 + 14, 0, 1 + 3, 1 + 50, 1 + 5};
-  return strides[tensor];
+// Bytes of a scanline of each plane.
+using Strides = std::vector<size_t>;
+const Strides kOwnStrides = {1 + 14, 1 + 3, 1 + 50, 1 + 5},
+              kSharedStrides = {1 + 6, 1 + 31, 1 + 51};
+
+std::vector<BandBytes> all_filtered(const SmallPlan& plan, const Strides& strides, size_t first) {
+  std::vector<BandBytes> bands;
+  for (const BandBytes& band : plan.bands) {
+    bands.push_back(filtered(band, strides[band.plane], first));
+  }
+  return bands;
 }
 
-void test_feeding(const SmallPlan& plan) {
+void test_feeding(const SmallPlan& plan, const Strides& strides) {
   const std::vector<float> expected = answer(plan, nullptr, 1, plan.bands);
-  std::vector<BandBytes> bands = plan.bands;
-  std::reverse(bands.begin(), bands.end());
-  expect(answer(plan, nullptr, 1, bands) == expected, "bands from bottom to top");
   for (size_t first = 0; first < 5; ++first) {
-    bands.clear();
-    for (const BandBytes& band : plan.bands) {
-      bands.push_back(filtered(band, stride_of(band.tensor), first));
-    }
+    const auto bands = all_filtered(plan, strides, first);
     expect(answer(plan, nullptr, 1, bands) == expected, "PNG filters");
   }
+  // From bottom to top; planes keep their order, for a mask comes before what it leaves.
+  std::vector<BandBytes> bands = plan.bands;
+  std::stable_sort(bands.begin(), bands.end(), [](const BandBytes& a, const BandBytes& b) {
+    return a.plane != b.plane ? a.plane < b.plane : a.band > b.band;
+  });
+  expect(answer(plan, nullptr, 1, bands) == expected, "bands from bottom to top");
+}
+
+// Planes of their own, or shared and masked: the same indices, the same answer.
+void test_shared_planes() {
+  const SmallPlan own = network_plan(own_planes), shared = network_plan(shared_planes);
+  for (size_t t = 0; t < pl_target_count(); ++t) {
+    const char* target = pl_target_name(t);
+    expect(answer(own, target, 1, own.bands) == answer(shared, target, 1, shared.bands),
+           std::string("shared and masked planes: ") + target);
+  }
+}
+
+// Bands of shared_planes(): the mask is plane 0, what it leaves plane 1, three tensors share 2.
+std::vector<BandBytes> of_plane(const SmallPlan& plan, uint32_t number) {
+  std::vector<BandBytes> bands;
+  for (const BandBytes& band : plan.bands) {
+    if (band.plane == number) bands.push_back(band);
+  }
+  return bands;
+}
+
+void test_refused_masks() {
+  const SmallPlan plan = network_plan(shared_planes);
+  pl_lens* lens = open_lens(plan, nullptr, 1);
+  const auto mask = of_plane(plan, 0), rest = of_plane(plan, 1), shared = of_plane(plan, 2);
+  expect(feed(lens, rest[0]) == PL_MASK_FIRST, "no mask yet");
+  for (size_t i = 0; i + 1 < mask.size(); ++i) expect(feed(lens, mask[i]) == PL_OK, "mask");
+  expect(feed(lens, rest[0]) == PL_MASK_FIRST, "a part of the mask");
+  BandBytes wrong = mask.back();
+  wrong.rows.assign(wrong.rows.size(), 0);  // leaves fewer pixels than there are rows
+  expect(feed(lens, wrong) == PL_MASK_COUNT, "a mask with too few ones");
+  expect(feed(lens, rest[0]) == PL_MASK_FIRST, "the mask was forgotten");
+  for (const BandBytes& band : mask) expect(feed(lens, band) == PL_OK, "the mask again");
+  expect(feed(lens, mask[0]) == PL_BAND_TWICE, "a mask twice");
+  wrong = rest[0];
+  wrong.rows[1] = 19;
+  expect(feed(lens, wrong) == PL_BAND_INDEX, "pixel 19 of a palette of 20 and a mask");
+  wrong = rest.back();
+  wrong.rows.back() = 1;
+  expect(feed(lens, wrong) == PL_BAND_INDEX, "a pixel after the last one");
+  wrong = shared[0];
+  wrong.rows[1] = 0x02;  // of the head, whose palette has 2 values; the stem has 11
+  expect(feed(lens, wrong) == PL_BAND_INDEX, "index 2 of 2");
+  for (const BandBytes& band : rest) expect(feed(lens, band) == PL_OK, "rest");
+  for (const BandBytes& band : shared) expect(feed(lens, band) == PL_OK, "shared");
+  expect(run(lens, 2) == answer(plan, nullptr, 1, plan.bands), "what was refused left nothing");
+  pl_close(lens);
 }
 
 void test_refused_bands(const SmallPlan& plan) {
@@ -162,10 +216,8 @@ void test_refused_bands(const SmallPlan& plan) {
   wrong.band = 1000;
   expect(feed(lens, wrong) == PL_BAND_NUMBER, "no such band");
   wrong.band = 0;
-  wrong.tensor = 1;
-  expect(feed(lens, wrong) == PL_BAND_NUMBER, "a float tensor has no bands");
-  wrong.tensor = 99;
-  expect(feed(lens, wrong) == PL_BAND_NUMBER, "no such tensor");
+  wrong.plane = 99;
+  expect(feed(lens, wrong) == PL_BAND_NUMBER, "no such plane");
   wrong = band;
   wrong.rows.pop_back();
   expect(feed(lens, wrong) == PL_BAND_SIZE, "a byte is missing");
@@ -203,7 +255,10 @@ int main() {
     test_targets_and_threads(plan);
   }
   test_batch_is_image_by_image(network_plan());
-  test_feeding(network_plan());
+  test_feeding(network_plan(), kOwnStrides);
+  test_feeding(network_plan(shared_planes), kSharedStrides);
+  test_shared_planes();
+  test_refused_masks();
   test_refused_bands(network_plan());
   test_arguments(network_plan());
   printf("run_test: %d failures\n", failures);

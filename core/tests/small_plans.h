@@ -17,20 +17,58 @@ inline std::vector<float> ramp(size_t count) {
   return result;
 }
 
+// Appends `more` and says where it begins.
+inline uint32_t append(std::vector<uint32_t>* pixels, const std::vector<uint32_t>& more) {
+  const uint32_t start = static_cast<uint32_t>(pixels->size());
+  pixels->insert(pixels->end(), more.begin(), more.end());
+  return start;
+}
+
+// The tensors of network_plan() with palettes.
+struct NetworkWeights {
+  uint32_t stem, deep, same, head;
+};
+
+// Each on a plane of its own.
+inline NetworkWeights own_planes(PlanMaker* m) {
+  return {m->palette_tensor({18, 3, 3, 3}, 4, 11, 18, 27, 7, halves(11)),
+          m->palette_tensor({18, 1, 3, 3}, 2, 4, 5, 10, 3, halves(16)),
+          m->palette_tensor({18, 18, 1, 1}, 8, 20, 18, 50, 2, halves(20)),
+          m->palette_tensor({5, 36}, 1, 2, 5, 36, 1, halves(2))};
+}
+
+// The same indices: three tensors share a plane, the fourth has a mask.
+inline NetworkWeights shared_planes(PlanMaker* m) {
+  constexpr uint32_t kCommon = 7;
+  std::vector<uint32_t> mask, rest, together;
+  for (const uint32_t index : PlanMaker::counting(18 * 18, 20)) {
+    mask.push_back(index != kCommon);
+    if (index != kCommon) rest.push_back(index - (index > kCommon));
+  }
+  const uint32_t head_at = append(&together, PlanMaker::counting(5 * 36, 2));
+  const uint32_t stem_at = append(&together, PlanMaker::counting(18 * 27, 11));
+  const uint32_t deep_at = append(&together, PlanMaker::counting(18 * 9, 4));
+  const uint32_t mask_plane = m->plane(1, 45, 3, mask);
+  const uint32_t rest_plane = m->plane(8, 31, 4, rest);
+  const uint32_t shared = m->plane(4, 101, 2, together);
+  return {
+      m->indexed_tensor({18, 3, 3, 3}, 11, 18, {shared, stem_at, kNone, 0}, halves(11)),
+      m->indexed_tensor({18, 1, 3, 3}, 4, 5, {shared, deep_at, kNone, 0}, halves(16)),
+      m->indexed_tensor({18, 18, 1, 1}, 20, 18, {rest_plane, 0, mask_plane, kCommon}, halves(20)),
+      m->indexed_tensor({5, 36}, 2, 5, {shared, head_at, kNone, 0}, halves(2))};
+}
+
 // conv2d with palettes, pads and a residual; depthwise; pools; concat; global mean; linear;
 // softmax.
-inline SmallPlan network_plan() {
+inline SmallPlan network_plan(NetworkWeights (*weights)(PlanMaker*) = own_planes) {
   PlanMaker m;
   const uint32_t x = m.value({1, 3, 8, 7}), a = m.value({1, 18, 4, 4});
   const uint32_t b = m.value({1, 18, 4, 4}), c = m.value({1, 18, 4, 4});
   const uint32_t d = m.value({1, 18, 2, 2}), e = m.value({1, 18, 2, 2});
   const uint32_t f = m.value({1, 36, 2, 2}), g = m.value({1, 36});
   const uint32_t h = m.value({1, 5}), y = m.value({1, 5}), n = m.value({1, 18, 4, 4});
-  const uint32_t stem = m.palette_tensor({18, 3, 3, 3}, 4, 11, 18, 27, 7, halves(11));
+  const auto [stem, deep, same, head] = weights(&m);
   const uint32_t bias = m.float_tensor({18}, ramp(18));
-  const uint32_t deep = m.palette_tensor({18, 1, 3, 3}, 2, 4, 5, 10, 3, halves(16));
-  const uint32_t same = m.palette_tensor({18, 18, 1, 1}, 8, 20, 18, 50, 2, halves(20));
-  const uint32_t head = m.palette_tensor({5, 36}, 1, 2, 5, 36, 1, halves(2));
   const uint32_t scale = m.float_tensor({1, 18, 1, 1}, ramp(18));
   m.op(1, a, {x, tensor(stem), tensor(bias)}, {1, 0, 0, 2, 2, 1, 1, 0, 1, 1, 1, 1});
   m.op(1, b, {a, tensor(deep)}, {7, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 18});

@@ -14,24 +14,20 @@ HEADER = (
     (4, "values"),
     (8, "bytes of the plan"),
     (4, "tensors"),
+    (4, "planes"),
     (4, "ops"),
     (4, "inputs"),
     (4, "outputs"),
     (4, "values stand at"),
     (4, "tensors stand at"),
+    (4, "planes stand at"),
     (4, "inputs and outputs stand at"),
     (4, "ops stand at"),
     (4, "data stands at"),
     (4, "0"),
 )
-TENSOR = (
-    "index bits",
-    "palette size k",
-    "group rows",
-    "plane width",
-    "band rows",
-    "bands",
-)
+TENSOR = ("palette size k", "group rows", "plane", "first pixel", "mask", "common index")
+PLANE = ("index bits", "width", "rows", "band rows", "bands")
 KINDS = ("float32", "half precision", "palette")
 
 
@@ -56,18 +52,19 @@ class Reader:
 def dump(data: bytes, contents: LensContents) -> str:
     """Every byte of the plan of `contents`, a field or a record a line."""
     reader = Reader(data)
-    header = struct.unpack_from("<8sIIQIIIIIIIIII", data)
+    header = struct.unpack_from("<8sIIQIIIIIIIIIIII", data)
     lines = [f"  at | {'bytes':71} | what", *_header(reader)]
     lines += [_value(reader) for _ in range(header[2])]
     for _ in range(header[4]):
         lines += _tensor(reader)
-    lines += [reader.line(4, f"input: value {reader.u32()}") for _ in range(header[6])]
-    lines += [reader.line(4, f"output: value {reader.u32()}") for _ in range(header[7])]
+    lines += [_plane(reader) for _ in range(header[5])]
+    lines += [reader.line(4, f"input: value {reader.u32()}") for _ in range(header[7])]
+    lines += [reader.line(4, f"output: value {reader.u32()}") for _ in range(header[8])]
     lines += _padding(reader)
-    for _ in range(header[5]):
+    for _ in range(header[6]):
         lines += _op(reader)
     lines += _padding(reader)
-    assert reader.at == header[12], "sections stand side by side"
+    assert reader.at == header[14], "sections stand side by side"
     for record in contents.tensors:
         content = record.palettes or record.values
         lines.append(reader.line(len(content), f"data of '{record.name}'"))
@@ -94,11 +91,17 @@ def _value(reader: Reader) -> str:
 def _tensor(reader: Reader) -> Iterator[str]:
     kind = KINDS[reader.u32()]
     yield reader.line(32, f"a tensor: {kind}, rank {reader.u32(1)}, {_shape(reader, ahead=1)}")
-    fields = ", ".join(f"{name} {reader.u32(i)}" for i, name in enumerate(TENSOR))
+    words = [reader.u32(i) for i in range(len(TENSOR))]
+    told = ["none" if word == 0xFFFFFFFF else str(word) for word in words]
+    fields = ", ".join(f"{name} {word}" for name, word in zip(TENSOR, told, strict=True))
     yield reader.line(24, fields if kind == "palette" else "no palette")
     yield reader.line(8, f"its data stands at {reader.u64()}")
     yield reader.line(8, f"{reader.u64()} bytes")
-    yield reader.line(8, "0")
+
+
+def _plane(reader: Reader) -> str:
+    fields = ", ".join(f"{name} {reader.u32(i)}" for i, name in enumerate(PLANE))
+    return reader.line(24, f"a plane: {fields}")
 
 
 def _op(reader: Reader) -> Iterator[str]:

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from lens_samples import chunk, palette_tensor, plain_tensor, receipt, small_lens
 from pocketlens.labels.labels import Label, numbered
-from pocketlens.lensfile import check_tensors
-from pocketlens.lensfile.contents import Band, LensContents, Provenance, TensorRecord
+from pocketlens.lensfile.contents import Band, LensContents, Plane, Provenance, TensorRecord
 from pocketlens.lensfile.image import build_image
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.rows import to_rows
@@ -218,7 +217,7 @@ def test_filters_of_an_optimiser_are_undone(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", width, len(kinds), 8, 0, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     png += chunk(b"IDAT", zlib.compress(scanlines)) + chunk(b"IEND", b"")
-    plane = check_tensors.Plane(width, 8, (Band(len(kinds), png),))
+    plane = Plane(width, 8, (Band(len(kinds), png),))
     base = palette_tensor("head.weight", (len(kinds), width), size=200, bits=8)
     contents = small_lens(middle=width, classes=len(kinds))
     tensors = list(contents.tensors)

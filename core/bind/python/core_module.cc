@@ -69,12 +69,12 @@ class Core {
   ~Core() { pl_close(lens_); }
 
   // Filters are undone in place: `rows` must be writable and is used up.
-  void feed(uint32_t tensor, uint32_t band, nb::handle rows) {
+  void feed(uint32_t plane, uint32_t band, nb::handle rows) {
     const View bytes(rows, PyBUF_WRITABLE);
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
-      status = pl_feed(lens_, tensor, band, bytes.data(), bytes.size());
+      status = pl_feed(lens_, plane, band, bytes.data(), bytes.size());
     }
     check(status);
   }
@@ -201,7 +201,7 @@ NB_MODULE(_core, m) {
   nb::class_<Core>(m, "Core")
       .def(nb::init<nb::handle, std::optional<std::string>, uint32_t>(), nb::arg("plan"),
            nb::arg("target").none(), nb::arg("threads"))
-      .def("feed", &Core::feed, nb::arg("tensor"), nb::arg("band"), nb::arg("rows"))
+      .def("feed", &Core::feed, nb::arg("plane"), nb::arg("band"), nb::arg("rows"))
       .def("run", &Core::run, nb::arg("inputs"), nb::arg("batch"))
       .def("memory", &Core::memory)
       .def_prop_ro("ready", &Core::ready)

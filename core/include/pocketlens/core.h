@@ -27,18 +27,21 @@ typedef enum {
   PL_TOO_LARGE = 7, /* more than the core takes: seen, and where known the limit */
   PL_VALUE = 8,     /* rank or dimensions of value `seen` */
   PL_TENSOR = 9,    /* a field of the tensor table */
-  PL_PALETTE = 10,  /* index bits, k, group rows or palette bytes */
+  PL_PALETTE = 10,  /* k, group rows, palette bytes or the common index */
   PL_OPERATOR = 11, /* number of an operator, of its inputs or its attributes */
   PL_REFERENCE = 12,
   PL_ATTRIBUTE = 13,   /* word `expected` of the op's attributes has value `seen` */
   PL_SHAPE = 14,       /* shapes do not fit, or the output's is not what the op makes */
   PL_ORDER = 15,       /* value `seen` is read before it is made, made twice or never */
-  PL_BAND_NUMBER = 16, /* there is no such band or the tensor has no plane */
+  PL_BAND_NUMBER = 16, /* there is no such band or plane */
   PL_BAND_TWICE = 17,
   PL_BAND_SIZE = 18,
   PL_BAND_FILTER = 19, /* row `seen` has a filter that PNG does not know */
-  PL_BAND_INDEX = 20,  /* index `seen` reaches beyond the palette */
-  PL_NOT_READY = 21    /* bands are missing */
+  PL_BAND_INDEX = 20,  /* index `seen` reaches beyond the palette, or stands after the last one */
+  PL_NOT_READY = 21,   /* bands are missing */
+  PL_PLANE = 22,       /* a field of plane `seen`, or no tensor reads it */
+  PL_MASK_FIRST = 23,  /* a plane was handed in before all of its mask */
+  PL_MASK_COUNT = 24   /* the mask leaves `seen` pixels, the plane has `expected` */
 } pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
@@ -67,9 +70,9 @@ const char* pl_target_name(size_t number);
 pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
                   pl_lens** lens);
 
-/* Hands in one band of a palette tensor's plane, as inflated PNG scanlines (filters not undone).
- * Bands may come in any order; each exactly once. `rows` is changed in place. */
-pl_status pl_feed(pl_lens* lens, uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes);
+/* Hands in one band of a plane, as inflated PNG scanlines (filters not undone). Bands may come in
+ * any order, but a tensor's mask before its plane; each exactly once. `rows` is changed in place. */
+pl_status pl_feed(pl_lens* lens, uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes);
 
 /* Floats of one image in an input or output; 0 where there is no such one. */
 size_t pl_input_floats(const pl_lens* lens, size_t number);

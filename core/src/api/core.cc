@@ -27,6 +27,7 @@ static_assert(static_cast<int>(Code::kPalette) == PL_PALETTE);
 static_assert(static_cast<int>(Code::kAttribute) == PL_ATTRIBUTE);
 static_assert(static_cast<int>(Code::kBandNumber) == PL_BAND_NUMBER);
 static_assert(static_cast<int>(Code::kNotReady) == PL_NOT_READY);
+static_assert(static_cast<int>(Code::kMaskCount) == PL_MASK_COUNT);
 
 pl_status to_c(const Status& status) {
   return {static_cast<int32_t>(status.code), status.op, status.tensor, status.seen,
@@ -71,9 +72,9 @@ pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, ui
   return to_c(status);
 }
 
-pl_status pl_feed(pl_lens* lens, uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes) {
+pl_status pl_feed(pl_lens* lens, uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes) {
   if (lens == nullptr || rows == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
-  return to_c(lens->lens.feed(tensor, band, rows, row_bytes));
+  return to_c(lens->lens.feed(plane, band, rows, row_bytes));
 }
 
 size_t pl_input_floats(const pl_lens* lens, size_t number) {

@@ -29,6 +29,9 @@ enum class Code : int32_t {
   kBandFilter = 19,
   kBandIndex = 20,
   kNotReady = 21,
+  kPlane = 22,
+  kMaskFirst = 23,
+  kMaskCount = 24,
 };
 
 struct Status {

@@ -12,13 +12,15 @@
 namespace pocketlens {
 namespace {
 
-constexpr size_t kHeaderBytes = 64, kValueBytes = 32, kTensorBytes = 80;
+constexpr size_t kHeaderBytes = 72, kValueBytes = 32, kTensorBytes = 72, kPlaneBytes = 24;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kSectionAlignment = 8;
 constexpr uint32_t kOpHeaderWords = 5;
+constexpr uint32_t kMaxPalette = 256;
 
 struct Header {
-  uint32_t values, tensors, ops, inputs, outputs;
-  uint32_t values_at, tensors_at, io_at, ops_at, data_at;
+  uint32_t values, tensors, planes, ops, inputs, outputs;
+  uint32_t values_at, tensors_at, planes_at, io_at, ops_at, data_at;
 };
 
 bool overlaps(uint64_t at, uint64_t bytes, uint64_t next) {
@@ -31,7 +33,10 @@ Status read_sections(const Header& h, size_t size) {
   if (overlaps(h.values_at, h.values * uint64_t{kValueBytes}, h.tensors_at)) {
     return fail(Code::kSections, h.tensors_at);
   }
-  if (overlaps(h.tensors_at, h.tensors * uint64_t{kTensorBytes}, h.io_at)) {
+  if (overlaps(h.tensors_at, h.tensors * uint64_t{kTensorBytes}, h.planes_at)) {
+    return fail(Code::kSections, h.planes_at);
+  }
+  if (overlaps(h.planes_at, h.planes * uint64_t{kPlaneBytes}, h.io_at)) {
     return fail(Code::kSections, h.io_at);
   }
   if (overlaps(h.io_at, io_bytes, h.ops_at)) return fail(Code::kSections, h.ops_at);
@@ -46,23 +51,26 @@ Status read_header(const uint8_t* bytes, size_t size, Header* h) {
   if (size < kHeaderBytes || memcmp(bytes, "PLENSPLN", 8) != 0) {
     return fail(Code::kNotAPlan, size, kHeaderBytes);
   }
-  if (load_u32(bytes + 8) != 1) return fail(Code::kVersion, load_u32(bytes + 8), 1);
+  if (load_u32(bytes + 8) != kVersion) return fail(Code::kVersion, load_u32(bytes + 8), kVersion);
   if (load_u64(bytes + 16) != size) return fail(Code::kSections, size, load_u64(bytes + 16));
-  if (load_u32(bytes + 60) != 0) return fail(Code::kSections, load_u32(bytes + 60), 0);
+  if (load_u32(bytes + 68) != 0) return fail(Code::kSections, load_u32(bytes + 68), 0);
   h->values = load_u32(bytes + 12);
   h->tensors = load_u32(bytes + 24);
-  h->ops = load_u32(bytes + 28);
-  h->inputs = load_u32(bytes + 32);
-  h->outputs = load_u32(bytes + 36);
+  h->planes = load_u32(bytes + 28);
+  h->ops = load_u32(bytes + 32);
+  h->inputs = load_u32(bytes + 36);
+  h->outputs = load_u32(bytes + 40);
   for (const uint32_t count : {h->values, h->tensors, h->ops, h->inputs, h->outputs}) {
     if (count > kMaxCount) return fail(Code::kTooLarge, count, kMaxCount);
   }
+  if (h->planes > kMaxPlanes) return fail(Code::kTooLarge, h->planes, kMaxPlanes);
   if (h->inputs == 0 || h->outputs == 0) return fail(Code::kSections, 0, 1);
-  h->values_at = load_u32(bytes + 40);
-  h->tensors_at = load_u32(bytes + 44);
-  h->io_at = load_u32(bytes + 48);
-  h->ops_at = load_u32(bytes + 52);
-  h->data_at = load_u32(bytes + 56);
+  h->values_at = load_u32(bytes + 44);
+  h->tensors_at = load_u32(bytes + 48);
+  h->planes_at = load_u32(bytes + 52);
+  h->io_at = load_u32(bytes + 56);
+  h->ops_at = load_u32(bytes + 60);
+  h->data_at = load_u32(bytes + 64);
   return read_sections(*h, size);
 }
 
@@ -82,13 +90,36 @@ bool read_shape(const uint8_t* at, Shape* shape) {
   return true;
 }
 
-// Index bits, palettes, plane and bands of a palette tensor.
-Status judge_palette(Tensor* t, size_t number) {
-  const bool known_bits = t->bits == 1 || t->bits == 2 || t->bits == 4 || t->bits == 8;
-  if (!known_bits) return fail_tensor(Code::kPalette, number, t->bits, 8);
-  if (t->palette_size < 1 || t->palette_size > (1u << t->bits)) {
-    return fail_tensor(Code::kPalette, number, t->palette_size, 1u << t->bits);
+// Bits, sides and bands of a plane, each for itself.
+Status read_plane(const uint8_t* at, size_t number, Plane* p) {
+  p->bits = load_u32(at);
+  p->width = load_u32(at + 4);
+  p->rows = load_u32(at + 8);
+  p->band_rows = load_u32(at + 12);
+  p->bands = load_u32(at + 16);
+  const bool known_bits = p->bits == 1 || p->bits == 2 || p->bits == 4 || p->bits == 8;
+  const bool sides = p->width >= 1 && p->width <= kMaxElements && p->rows >= 1 &&
+                     uint64_t{p->rows - 1} * p->width < kMaxElements;
+  if (!known_bits || !sides || p->band_rows < 1 || p->band_rows > p->rows ||
+      p->bands != divide_up(p->rows, p->band_rows) || load_u32(at + 20) != 0) {
+    return fail(Code::kPlane, number);
   }
+  return {};
+}
+
+uint32_t smallest_container(uint32_t palette_size) {
+  for (uint32_t bits = 1; bits < 8; bits *= 2) {
+    if (palette_size <= 1u << bits) return bits;
+  }
+  return 8;
+}
+
+// Palettes, plane and mask of a palette tensor; how planes are shared is judged by judge_planes().
+Status judge_palette(const Header& h, size_t number, Tensor* t) {
+  if (t->palette_size < 1 || t->palette_size > kMaxPalette) {
+    return fail_tensor(Code::kPalette, number, t->palette_size, kMaxPalette);
+  }
+  t->bits = smallest_container(t->palette_size);
   const uint32_t outputs = static_cast<uint32_t>(t->shape.dims[0]);
   if (t->group_rows < 1 || t->group_rows > kMaxDimension) {
     return fail_tensor(Code::kPalette, number, t->group_rows, outputs);
@@ -98,15 +129,15 @@ Status judge_palette(Tensor* t, size_t number) {
   if (t->data_bytes != palette_bytes) {
     return fail_tensor(Code::kPalette, number, t->data_bytes, palette_bytes);
   }
-  if (t->width < 1 || t->width > kMaxElements) {
-    return fail_tensor(Code::kTensor, number, t->width, 1);
+  if (t->plane >= h.planes) return fail_tensor(Code::kTensor, number, t->plane, h.planes);
+  if (t->masked() && t->mask >= h.planes) {
+    return fail_tensor(Code::kTensor, number, t->mask, h.planes);
   }
-  t->rows = static_cast<uint32_t>(divide_up(static_cast<uint64_t>(t->shape.elements()), t->width));
-  if (t->band_rows < 1 || t->band_rows > t->rows) {
-    return fail_tensor(Code::kTensor, number, t->band_rows, t->rows);
+  // A mask stands for one value of at least two; without one nothing is common.
+  const uint32_t most_common = t->masked() ? t->palette_size - 1 : 0;
+  if (t->common > most_common || (t->masked() && most_common == 0)) {
+    return fail_tensor(Code::kPalette, number, t->common, most_common);
   }
-  const uint64_t bands = divide_up(t->rows, t->band_rows);
-  if (t->bands != bands) return fail_tensor(Code::kTensor, number, t->bands, bands);
   return {};
 }
 
@@ -116,26 +147,25 @@ Status read_tensor(const uint8_t* bytes, size_t size, const Header& h, size_t nu
   if (kind > 2) return fail_tensor(Code::kTensor, number, kind, 2);
   t->kind = static_cast<TensorKind>(kind);
   if (!read_shape(at + 4, &t->shape)) return fail_tensor(Code::kTensor, number, load_u32(at + 4));
-  t->bits = load_u32(at + 32);
-  t->palette_size = load_u32(at + 36);
-  t->group_rows = load_u32(at + 40);
-  t->width = load_u32(at + 44);
-  t->band_rows = load_u32(at + 48);
-  t->bands = load_u32(at + 52);
+  t->palette_size = load_u32(at + 32);
+  t->group_rows = load_u32(at + 36);
+  t->plane = load_u32(at + 40);
+  t->first_pixel = load_u32(at + 44);
+  t->mask = load_u32(at + 48);
+  t->common = load_u32(at + 52);
   const uint64_t offset = load_u64(at + 56);
   t->data_bytes = load_u64(at + 64);
-  if (load_u64(at + 72) != 0) return fail_tensor(Code::kTensor, number, load_u64(at + 72), 0);
   if (offset < h.data_at || offset % kSectionAlignment != 0 || offset > size ||
       t->data_bytes > size - offset) {
     return fail_tensor(Code::kTensor, number, offset, size);
   }
   t->data = bytes + offset;
-  if (t->kind == TensorKind::kPalette) return judge_palette(t, number);
-  if ((t->bits | t->palette_size | t->group_rows | t->width | t->band_rows | t->bands) != 0) {
-    return fail_tensor(Code::kTensor, number, t->bits, 0);
+  if (t->kind == TensorKind::kPalette) return judge_palette(h, number, t);
+  if ((t->palette_size | t->group_rows | t->plane | t->first_pixel | t->mask | t->common) != 0) {
+    return fail_tensor(Code::kTensor, number, t->palette_size, 0);
   }
   const uint64_t element_bytes = t->kind == TensorKind::kHalf ? 2 : 4;
-  const uint64_t expected = static_cast<uint64_t>(t->shape.elements()) * element_bytes;
+  const uint64_t expected = t->weights() * element_bytes;
   if (t->data_bytes != expected) {
     return fail_tensor(Code::kTensor, number, t->data_bytes, expected);
   }
@@ -144,7 +174,8 @@ Status read_tensor(const uint8_t* bytes, size_t size, const Header& h, size_t nu
 
 Status read_tables(const uint8_t* bytes, size_t size, const Header& h, Plan* plan) {
   if (!plan->values.reset(h.values) || !plan->tensors.reset(h.tensors) ||
-      !plan->inputs.reset(h.inputs) || !plan->outputs.reset(h.outputs)) {
+      !plan->planes.reset(h.planes) || !plan->inputs.reset(h.inputs) ||
+      !plan->outputs.reset(h.outputs)) {
     return fail(Code::kNoMemory);
   }
   for (size_t i = 0; i < h.values; ++i) {
@@ -153,6 +184,11 @@ Status read_tables(const uint8_t* bytes, size_t size, const Header& h, Plan* pla
   }
   for (size_t i = 0; i < h.tensors; ++i) {
     const Status status = read_tensor(bytes, size, h, i, &plan->tensors[i]);
+    if (!status.ok()) return status;
+  }
+  for (size_t i = 0; i < h.planes; ++i) {
+    const uint8_t* at = bytes + h.planes_at + i * kPlaneBytes;
+    const Status status = read_plane(at, i, &plan->planes[i]);
     if (!status.ok()) return status;
   }
   for (size_t i = 0; i < h.inputs; ++i) plan->inputs[i] = load_u32(bytes + h.io_at + 4 * i);
@@ -273,6 +309,7 @@ Status read_plan(const uint8_t* bytes, size_t size, Plan* plan) {
   Header header;
   Status status = read_header(bytes, size, &header);
   if (status.ok()) status = read_tables(bytes, size, header, plan);
+  if (status.ok()) status = judge_planes(plan);
   if (status.ok()) status = read_ops(bytes, header, plan);
   if (status.ok()) status = judge_ops(plan);
   return status;

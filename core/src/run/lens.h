@@ -23,8 +23,8 @@ class Lens {
   explicit Lens(const KernelTable& kernels) : kernels_(kernels), weights_(kernels) {}
 
   Status open(const uint8_t* plan, size_t plan_bytes, uint32_t threads);
-  Status feed(uint32_t tensor, uint32_t band, uint8_t* rows, size_t row_bytes) {
-    return weights_.feed(tensor, band, rows, row_bytes);
+  Status feed(uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes) {
+    return weights_.feed(plane, band, rows, row_bytes);
   }
   bool is_ready() const { return weights_.is_ready(); }
   Status run(uint32_t batch, const float* const* inputs, float* const* outputs);

@@ -1,6 +1,8 @@
 // PNG's five row filters, undone (PNG Third Edition, 9.2).
 #include "run/scanlines.h"
 
+#include <string.h>
+
 namespace pocketlens {
 namespace {
 
@@ -39,6 +41,34 @@ int64_t undo_filters(uint8_t* rows, size_t count, size_t bytes) {
     above = row + 1;
   }
   return -1;
+}
+
+namespace {
+
+template <uint32_t kBits>
+void unpack(const uint8_t* row, uint32_t first, uint32_t count, uint8_t* pixels) {
+  constexpr uint32_t kEach = 8 / kBits, kMask = (1u << kBits) - 1;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t x = first + i;
+    pixels[i] = static_cast<uint8_t>(row[x / kEach] >> (8 - kBits - x % kEach * kBits) & kMask);
+  }
+}
+
+}  // namespace
+
+uint32_t PixelReader::take(uint64_t most, uint8_t* pixels) {
+  const uint32_t left = width_ - x_;
+  const uint32_t count = most < left ? static_cast<uint32_t>(most) : left;
+  if (bits_ == 8) memcpy(pixels, row_ + 1 + x_, count);
+  if (bits_ == 4) unpack<4>(row_ + 1, x_, count, pixels);
+  if (bits_ == 2) unpack<2>(row_ + 1, x_, count, pixels);
+  if (bits_ == 1) unpack<1>(row_ + 1, x_, count, pixels);
+  x_ += count;
+  if (x_ == width_) {
+    x_ = 0;
+    row_ += stride_;
+  }
+  return count;
 }
 
 }  // namespace pocketlens

@@ -13,12 +13,24 @@ namespace pocketlens {
 // number of the first row whose filter is not 0 to 4.
 int64_t undo_filters(uint8_t* rows, size_t count, size_t bytes);
 
-inline uint32_t pixel_at(const uint8_t* row, uint32_t x, uint32_t bits) {
-  if (bits == 8) return row[x];
-  const uint32_t per_byte = 8 / bits;
-  const uint32_t shift = 8 - bits - x % per_byte * bits;
-  return (row[x / per_byte] >> shift) & ((1u << bits) - 1);
-}
+// Reads pixels of whole rows, one byte each, across the ends of rows.
+class PixelReader {
+ public:
+  // `rows` as undo_filters() leaves them; from pixel `first` on.
+  PixelReader(const uint8_t* rows, uint32_t width, uint32_t bits, uint64_t first)
+      : stride_(1 + (uint64_t{width} * bits + 7) / 8), width_(width), bits_(bits) {
+    row_ = rows + first / width * stride_;
+    x_ = static_cast<uint32_t>(first % width);
+  }
+
+  // Up to `most` pixels, at least 1, not beyond the end of a row; returns how many.
+  uint32_t take(uint64_t most, uint8_t* pixels);
+
+ private:
+  const uint8_t* row_;  // its filter byte
+  size_t stride_;
+  uint32_t width_, bits_, x_;
+};
 
 }  // namespace pocketlens
 

@@ -52,13 +52,26 @@ Status WeightStore::open(const Plan& plan) {
     Status status = open_tensor(plan.tensors[i], i);
     if (!status.ok()) return status;
   }
+  return open_planes(plan);
+}
+
+Status WeightStore::open_planes(const Plan& plan) {
+  if (!planes_.reset(plan.planes.size()) || !readers_.reset(plan.readers.size())) {
+    return fail(Code::kNoMemory);
+  }
+  for (size_t i = 0; i < readers_.size(); ++i) readers_[i] = plan.readers[i];
+  for (size_t i = 0; i < planes_.size(); ++i) {
+    planes_[i].plane = plan.planes[i];
+    planes_[i].bands_left = plan.planes[i].bands;
+    if (!planes_[i].fed.reset(plan.planes[i].bands)) return fail(Code::kNoMemory);
+    bands_left_ += plan.planes[i].bands;
+  }
   return {};
 }
 
 Status WeightStore::open_tensor(const Tensor& tensor, size_t number) {
   PackedTensor& packed = tensors_[number];
   packed.tensor = tensor;
-  packed.used = true;
   const int64_t depth = tensor.shape.elements() / tensor.shape.dims[0];
   if (depth > kMaxDimension) {
     return fail_tensor(Code::kTooLarge, number, static_cast<uint64_t>(depth), kMaxDimension);
@@ -93,8 +106,7 @@ Status WeightStore::open_palette(PackedTensor* packed) {
   w.palette_stride = 1 << tensor.bits;
   const size_t panels = static_cast<size_t>(divide_up(static_cast<uint64_t>(w.outputs), kLanes));
   if (!packed->palettes.reset(uint64_t{tensor.groups} * w.palette_stride * 2) ||
-      !packed->fed.reset(tensor.bands) || !packed->missing.reset(panels) ||
-      !packed->open.reset(panels)) {
+      !packed->missing.reset(panels) || !packed->open.reset(panels)) {
     return fail(Code::kNoMemory);
   }
   uint16_t* palettes = reinterpret_cast<uint16_t*>(packed->palettes.data());
@@ -114,8 +126,7 @@ Status WeightStore::open_palette(PackedTensor* packed) {
   }
   w.palettes = palettes;
   tensor.data = nullptr;
-  packed->bands_left = tensor.bands;
-  bands_left_ += tensor.bands;
+  packed->weights_left = tensor.weights();
   bytes_ += packed->palettes.size();
   return {};
 }
@@ -139,96 +150,6 @@ void WeightStore::pack_values(PackedTensor* packed) {
       }
     }
   }
-}
-
-Status WeightStore::feed(uint32_t number, uint32_t band, uint8_t* rows, size_t row_bytes) {
-  if (number >= tensors_.size() || !tensors_[number].used || tensors_[number].fed.empty()) {
-    return fail_tensor(Code::kBandNumber, number, band, 0);
-  }
-  PackedTensor& packed = tensors_[number];
-  const Tensor& tensor = packed.tensor;
-  if (band >= tensor.bands) return fail_tensor(Code::kBandNumber, number, band, tensor.bands);
-  if (packed.fed[band]) return fail_tensor(Code::kBandTwice, number, band);
-  const uint32_t first_row = band * tensor.band_rows;
-  const uint32_t left = tensor.rows - first_row;
-  const uint32_t row_count = left < tensor.band_rows ? left : tensor.band_rows;
-  const uint64_t stride = divide_up(uint64_t{tensor.width} * tensor.bits, 8);
-  if (row_bytes != (stride + 1) * row_count) {
-    return fail_tensor(Code::kBandSize, number, row_bytes, (stride + 1) * row_count);
-  }
-  const int64_t bad_row = undo_filters(rows, row_count, static_cast<size_t>(stride));
-  if (bad_row >= 0) return fail_tensor(Code::kBandFilter, number, static_cast<uint64_t>(bad_row));
-  Status status = place(&packed, first_row, row_count, rows, static_cast<size_t>(stride) + 1);
-  if (!status.ok()) {
-    status.tensor = static_cast<int32_t>(number);
-    return status;
-  }
-  packed.fed[band] = 1;
-  --bands_left_;
-  if (--packed.bands_left == 0) {
-    packed.order.clear();
-    packed.missing.clear();
-    packed.open.clear();
-  }
-  return {};
-}
-
-namespace {
-
-// The largest index of a row of pixels; the row's unused bits are not looked at.
-uint32_t largest_index(const uint8_t* row, uint32_t pixels, uint32_t bits) {
-  uint32_t largest = 0;
-  for (uint32_t x = 0; x < pixels; ++x) {
-    const uint32_t index = pixel_at(row, x, bits);
-    largest = index > largest ? index : largest;
-  }
-  return largest;
-}
-
-}  // namespace
-
-// Judges all indices first, so that a refused band leaves nothing behind; then puts each where its
-// panel wants it, and packs the panels that are complete.
-Status WeightStore::place(PackedTensor* packed, uint32_t first_row, uint32_t row_count,
-                          const uint8_t* rows, size_t stride) {
-  const Tensor& tensor = packed->tensor;
-  const Weights& w = packed->weights;
-  const uint64_t total = static_cast<uint64_t>(tensor.shape.elements());
-  const uint64_t begin = uint64_t{first_row} * tensor.width;
-  for (uint32_t r = 0; r < row_count; ++r) {
-    const uint32_t largest = largest_index(rows + r * stride + 1, tensor.width, tensor.bits);
-    if (largest >= tensor.palette_size) {
-      return fail(Code::kBandIndex, largest, tensor.palette_size);
-    }
-  }
-  const uint64_t end_all = begin + uint64_t{row_count} * tensor.width;
-  const uint64_t end = end_all < total ? end_all : total;
-  const uint64_t panel_indices = uint64_t{kLanes} * static_cast<uint32_t>(w.depth);
-  uint64_t output = begin / w.depth, within = begin % w.depth;
-  uint64_t index = begin;
-  for (uint32_t r = 0; r < row_count; ++r) {
-    const uint8_t* row = rows + r * stride + 1;
-    for (uint32_t x = 0; x < tensor.width && index < end; ++x, ++index) {
-      const uint64_t panel = output / kLanes;
-      Memory& open = packed->open[panel];
-      if (open.data() == nullptr && !open.reset(panel_indices)) return fail(Code::kNoMemory);
-      const uint64_t k = packed->order.empty() ? within : packed->order[within];
-      open.data()[output % kLanes * w.depth + k] =
-          static_cast<uint8_t>(pixel_at(row, x, tensor.bits));
-      if (++within == static_cast<uint64_t>(w.depth)) {
-        within = 0;
-        ++output;
-      }
-      if (--packed->missing[panel] == 0) {
-        const uint64_t left = static_cast<uint64_t>(w.outputs) - panel * kLanes;
-        kernels_.pack_index(w.encoding, open.data(),
-                            static_cast<int32_t>(left < kLanes ? left : kLanes), w.depth,
-                            packed->panels.data() + panel * w.panel_bytes);
-        open = Memory();
-      }
-    }
-  }
-  return {};
 }
 
 }  // namespace pocketlens

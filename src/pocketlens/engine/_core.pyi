@@ -14,8 +14,8 @@ class Core:
     """A lens in the core."""
 
     def __init__(self, plan: Buffer, target: str | None, threads: int) -> None: ...
-    def feed(self, tensor: int, band: int, rows: bytearray) -> None:
-        """Hand in a band as inflated PNG scanlines; `rows` is used up."""
+    def feed(self, plane: int, band: int, rows: bytearray) -> None:
+        """Hand in a band of a plane as inflated PNG scanlines; `rows` is used up."""
 
     def run(self, inputs: Sequence[Any], batch: int) -> list[bytearray]:
         """Run `batch` images: C-contiguous float32 buffers in, float32 bytes out."""

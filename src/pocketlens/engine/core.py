@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pocketlens.base.errors import EngineError
 from pocketlens.base.knobs import TARGET
 from pocketlens.engine import _core
+from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import Plan, build_plan
 from pocketlens.engine.refusals import refusal
 from pocketlens.images.recipe import Recipe
-from pocketlens.lensfile.contents import LensContents, TensorRecord
+from pocketlens.lensfile.contents import LensContents
 from pocketlens.planes.scanlines import inflate_band, scanline_bytes
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ class CoreEngine:
         'plane-damaged' where a PNG is.
         """
         self.graph = contents.graph
-        self._plan = build_plan(contents)
+        self._plan = build_plan(plain_constants(contents))
         self._core: _core.Core | None = _open(self._plan, target or TARGET.read(), threads)
         self._target = self._core.target
-        for number, record in enumerate(contents.tensors):
-            if record.fate == "palette":
-                _feed(self._core, self._plan, number, record)
+        for number in range(len(self._plan.planes)):
+            _feed(self._core, self._plan, number)
 
     @property
     def target(self) -> str:
@@ -195,11 +195,9 @@ def _open(plan: Plan, target: str | None, threads: int) -> _core.Core:
         raise refusal(error, plan) from error
 
 
-def _feed(core: _core.Core, plan: Plan, number: int, record: TensorRecord) -> None:
-    """Inflate the plane of a palette tensor and hand it in, one band at a time."""
-    plane = record.plane
-    if plane is None:  # build_plan() has refused it
-        raise AssertionError
+def _feed(core: _core.Core, plan: Plan, number: int) -> None:
+    """Inflate a plane and hand it in, one band at a time."""
+    plane = plan.planes[number]
     row_bytes = scanline_bytes(plane.width, plane.index_bits)
     for band_number, band in enumerate(plane.bands):
         rows = bytearray(inflate_band(band.png, max_bytes=row_bytes * band.rows))

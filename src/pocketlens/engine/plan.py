@@ -1,7 +1,7 @@
 """From a lens to a plan: the flat bytes that the core runs (docs/format/plan.md).
 
 The order of attributes is that of graph/ops.py and of nothing else. Palette indices are not in a
-plan; engine/core.py hands them to the core band by band.
+plan; engine/core.py hands them to the core, plane by plane and band by band.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from typing import cast
 from pocketlens.base.errors import EngineError
 from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.graph.ops import MAX_RANK, OPS, Attribute
-from pocketlens.lensfile.contents import LensContents, TensorRecord
+from pocketlens.lensfile.contents import LensContents, Plane, TensorRecord
+from pocketlens.lensfile.plane_uses import PlaneUse, plane_uses
 
 MAGIC = b"PLENSPLN"
-VERSION = 1
-HEADER_BYTES = 64
+VERSION = 2
+HEADER_BYTES = 72
 ALIGNMENT = 8
 ABSENT = 0xFFFFFFFF
 TENSOR_BIT = 0x80000000
+NO_MASK = 0xFFFFFFFF
+TENSOR_BYTES = 72
 KINDS = {"float": 0, "half": 1, "palette": 2}
 
-_HEADER = struct.Struct("<8sIIQIIIIIIIIII")
+_HEADER = struct.Struct("<8sIIQIIIIIIIIIIII")
 _SHAPE = struct.Struct(f"<{1 + MAX_RANK}I")
-_TENSOR_TAIL = struct.Struct("<IIIIIIQQQ")
+_TENSOR_TAIL = struct.Struct("<IIIIIIQQ")
+_PLANE = struct.Struct("<IIIIII")
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,14 @@ class Plan:
     values   names of the arrays, by value number
     tensors  names of the tensors, by tensor number (the order of LensContents.tensors)
     ops      names of the nodes, by op number
+    planes   the pictures to hand in, by plane number; a tensor's mask is before its plane
     """
 
     data: bytes
     values: tuple[str, ...]
     tensors: tuple[str, ...]
     ops: tuple[str, ...]
+    planes: tuple[Plane, ...]
 
 
 def build_plan(contents: LensContents) -> Plan:
@@ -64,18 +70,23 @@ def build_plan(contents: LensContents) -> Plan:
     io = _pack_references((*graph.inputs, *graph.outputs), numbers, "the graph's outputs")
     ops = b"".join(_pack_op(node, numbers) for node in graph.nodes)
     data, places = _pack_data(contents.tensors)
-    counts = (len(values), len(tensors), len(graph.nodes), len(graph.inputs), len(graph.outputs))
-    table_bytes = len(contents.tensors) * 80
-    starts = _starts(len(value_table), table_bytes, len(io), len(ops))
+    uses = plane_uses(contents.tensors)
+    plane_table = b"".join(_pack_plane(use.plane) for use in uses)
+    counts = (len(tensors), len(uses), len(graph.nodes), len(graph.inputs), len(graph.outputs))
+    table_bytes = len(tensors) * TENSOR_BYTES
+    starts = _starts(len(value_table), table_bytes, len(plane_table), len(io), len(ops))
     tensor_table = b"".join(
-        _pack_tensor(record, starts[4] + place)
-        for record, place in zip(contents.tensors, places, strict=True)
+        _pack_tensor(record, starts[-1] + place, planes)
+        for record, place, planes in zip(
+            contents.tensors, places, _numbers(uses, len(tensors)), strict=True
+        )
     )
-    body = b"".join(_aligned(part) for part in (value_table, tensor_table, io, ops)) + data
-    header = _HEADER.pack(
-        MAGIC, VERSION, counts[0], HEADER_BYTES + len(body), *counts[1:], *starts, 0
-    )
-    return Plan(header + body, values, tensors, tuple(node.name for node in graph.nodes))
+    parts = (value_table, tensor_table, plane_table, io, ops)
+    body = b"".join(map(_aligned, parts)) + data
+    size = HEADER_BYTES + len(body)
+    header = _HEADER.pack(MAGIC, VERSION, len(values), size, *counts, *starts, 0)
+    names = tuple(node.name for node in graph.nodes)
+    return Plan(header + body, values, tensors, names, tuple(use.plane for use in uses))
 
 
 def _starts(*sizes: int) -> tuple[int, ...]:
@@ -114,23 +125,36 @@ def _pack_data(records: Sequence[TensorRecord]) -> tuple[bytes, list[int]]:
     return b"".join(parts), places
 
 
-def _pack_tensor(record: TensorRecord, offset: int) -> bytes:
+def _numbers(uses: Sequence[PlaneUse], tensors: int) -> list[tuple[int, int]]:
+    """Of each tensor, the numbers of its plane and of its mask."""
+    planes, masks = [0] * tensors, [NO_MASK] * tensors
+    for number, use in enumerate(uses):
+        for reader in use.readers:
+            (masks if use.is_mask else planes)[reader] = number
+    return list(zip(planes, masks, strict=True))
+
+
+def _pack_plane(plane: Plane) -> bytes:
+    height = plane.bands[0].rows if plane.bands else 0
+    return _PLANE.pack(plane.index_bits, plane.width, plane.rows, height, len(plane.bands), 0)
+
+
+def _pack_tensor(record: TensorRecord, offset: int, planes: tuple[int, int]) -> bytes:
+    """planes: the numbers of its plane and its mask."""
     head = struct.pack("<I", KINDS[record.fate]) + _pack_shape(record.name, record.shape)
     if record.fate != "palette":
-        return head + _TENSOR_TAIL.pack(0, 0, 0, 0, 0, 0, offset, len(record.values), 0)
-    plane = record.plane
-    if plane is None or not plane.bands:
+        return head + _TENSOR_TAIL.pack(0, 0, 0, 0, 0, 0, offset, len(record.values))
+    if record.plane is None or not record.plane.bands:
         raise _broken(record.name, "it has a palette and no plane")
     return head + _TENSOR_TAIL.pack(
-        plane.index_bits,
         record.palette_size,
         record.group_rows,
-        plane.width,
-        plane.bands[0].rows,
-        len(plane.bands),
+        planes[0],
+        record.first_pixel,
+        planes[1],
+        record.common,
         offset,
         len(record.palettes),
-        0,
     )
 
 

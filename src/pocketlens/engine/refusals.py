@@ -47,9 +47,14 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
          _MAKE_AGAIN),
     19: ("plane-filter", "Row {seen} of a band has a filter that PNG does not know{where}",
          _MAKE_AGAIN),
-    20: ("plane-index", "A plane holds the index {seen}{where}; the palette has {expected} values",
-         _MAKE_AGAIN),
+    20: ("plane-index", "A plane holds the index {seen}{where}; expected is one below "
+         "{expected}", _MAKE_AGAIN),
     21: ("plane-missing", "Bands of planes are missing; the lens cannot run yet", _MAKE_AGAIN),
+    22: ("plan-plane", "The table entry of plane number {seen} does not hold together, or no "
+         "tensor reads it", _MAKE_AGAIN),
+    23: ("plane-mask", "A plane came before all of its mask{where}", _MAKE_AGAIN),
+    24: ("plane-mask", "A mask leaves {seen:,} pixels{where}; its plane has {expected:,}",
+         _MAKE_AGAIN),
 }  # fmt: skip
 
 

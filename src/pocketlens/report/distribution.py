@@ -7,14 +7,13 @@ weights, so the shape is that of a histogram whose bins are as wide as the palet
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.planes.decode import decode_plane
+from pocketlens.lensfile.indices import tensor_indices
 
 BINS = 120
 
@@ -67,8 +66,7 @@ def distribution_of(record: TensorRecord) -> Distribution:
 
 def _uses(record: TensorRecord, groups: int) -> NDArray[np.int64]:
     """How often each group uses each of its values: (groups, k)."""
-    assert record.plane is not None
-    indices = decode_plane(record.plane, math.prod(record.shape)).reshape(record.shape[0], -1)
+    indices = tensor_indices(record)
     parts = [
         indices[group * record.group_rows : (group + 1) * record.group_rows]
         for group in range(groups)

@@ -7,13 +7,12 @@ worst for the eye.
 from __future__ import annotations
 
 import io
-import math
 
 import numpy as np
 from PIL import Image
 
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.planes.decode import decode_plane
+from pocketlens.lensfile.indices import tensor_indices
 
 
 def plane_picture(record: TensorRecord, *, rows: int, columns: int) -> bytes:
@@ -22,11 +21,7 @@ def plane_picture(record: TensorRecord, *, rows: int, columns: int) -> bytes:
     record         with a palette
     rows, columns  of the corner, at most, pixels
     """
-    if record.plane is None:
-        raise ValueError(f"'{record.name}' has no plane")
-    count = math.prod(record.shape)
-    indices = decode_plane(record.plane, count).reshape(record.shape[0], -1)
-    corner = indices[:rows, :columns].astype(np.uint16)
+    corner = tensor_indices(record)[:rows, :columns].astype(np.uint16)
     levels = max(record.palette_size - 1, 1)
     picture = Image.fromarray((corner * 255 // levels).astype(np.uint8))
     stream = io.BytesIO()

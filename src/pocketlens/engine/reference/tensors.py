@@ -5,25 +5,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.base.errors import LensFileError
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.planes.decode import decode_plane
+from pocketlens.lensfile.indices import tensor_indices
 
 
 def tensor_values(record: TensorRecord) -> NDArray[np.float32]:
     """Decode a tensor to a float32 array of its shape.
 
     A palette tensor's value is palettes[output // group_rows][index]. Raises LensFileError
-    where the plane is damaged.
+    where a picture is damaged, or holds an index that its palette does not have.
     """
     if record.fate == "float":
         return np.frombuffer(record.values, "<f4").astype(np.float32).reshape(record.shape)
     if record.fate == "half":
         return np.frombuffer(record.values, "<f2").astype(np.float32).reshape(record.shape)
-    assert record.plane is not None
-    count = int(np.prod(record.shape, dtype=np.int64))
-    indices = decode_plane(record.plane, count).reshape(record.shape[0], -1)
+    indices = tensor_indices(record)
     palettes = np.frombuffer(record.palettes, "<f2").astype(np.float32)
     palettes = palettes.reshape(-1, record.palette_size)
+    if int(indices.max()) >= record.palette_size:
+        raise LensFileError(
+            f"The plane of '{record.name}' holds the index {int(indices.max())}; expected is an "
+            f"index below {record.palette_size}. Make the lens again from the model.",
+            slug="plane-mismatch",
+        )
     groups = np.arange(record.shape[0]) // record.group_rows
     values: NDArray[np.float32] = palettes[groups[:, np.newaxis], indices]
     return values.reshape(record.shape)
