@@ -160,6 +160,7 @@ class _Tensors:
         self._planes: dict[tuple[int, ...], Plane] = {}
         self._claims: set[tuple[tuple[int, ...], int]] = set()
         self._ends: dict[tuple[int, ...], int] = {}
+        self._taken: set[int] = set()
         self._usual: dict[str, Found] = {}
         for row in book.every("why"):
             row.has("name", "says")
@@ -257,9 +258,9 @@ class _Tensors:
         """A row that belongs to one plane or one tensor."""
         row = self._book.row(number, kind, caller=caller)
         row.has("numbers" if kind == "part" else "png")
-        if ((number,), -1) in self._claims:
+        if number in self._taken:
             bad_row(caller.number, f"refers to row {number}, which belongs to another")
-        self._claims.add(((number,), -1))
+        self._taken.add(number)
         return row
 
 

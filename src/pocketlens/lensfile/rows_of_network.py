@@ -108,7 +108,7 @@ def _tensor(
     def say(key: str, *value: str | Link) -> None:
         says.extend([" " if says else "", f"{key}=", *value])
 
-    numbers, png = _numbers(tensor), None
+    numbers, png, usual_first = _numbers(tensor), None, 0
     if tensor.fate == "palette":
         say("k", str(tensor.palette_size))
         if tensor.shape[:1] != (tensor.group_rows,):
@@ -121,8 +121,9 @@ def _tensor(
         png = placed.png
         if png is None:
             say("plane", *links(placed.links))
-        if tensor.first_pixel != placed.usual_first:
-            say("first", str(tensor.first_pixel))
+        usual_first = placed.usual_first
+    if tensor.first_pixel != usual_first:
+        say("first", str(tensor.first_pixel))
     if tensor.mask is not None:
         mask = _in_rows(tensor.mask, number, "mask")
         yield from mask.drafts
