@@ -15,6 +15,7 @@ from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
 from pocketlens.cli.trial_log import drop_json, trial_json, trial_log
+from pocketlens.cli.tuning_options import asked_tuning, tuning_json, tuning_option, tuning_text
 from pocketlens.compression.about import About
 from pocketlens.compression.overrides import read_overrides
 from pocketlens.compression.priced import (
@@ -48,6 +49,7 @@ from pocketlens.labels.files import read_labels
 @click.option("--lagrangian", type=float, help="The same at a price of a bit, in nats a photo.")
 @click.option("--photos", type=click.Path(path_type=Path), help="Photos for these three: a folder "
               "or an .npz, for --max-drop labelled if you can.")  # fmt: skip
+@tuning_option
 @click.option("--seed", default=0, show_default=True, help="Of what is drawn by chance.")
 @click.option("--threads", default=1, show_default=True, help="Threads for the above.")
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
@@ -68,13 +70,14 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --recipe-file bits.toml
     pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
     pocketlens compress model.onnx --max-drop 0.5 --photos labelled/
+    pocketlens compress model.onnx --max-size 25kB --photos unlabelled/ --tune 8
     """
     target = out or beside(model, ".lens")
     keep_apart(model, target)
     request = recipe_from(options)
     labels = read_labels(options["labels"]) if options["labels"] else None
     about = About(request, labels, options["name"], options["licence"])
-    price = _price(options)
+    price, tuning = asked_tuning(options, _price(options))
     priced: Priced | None = None
     with progress_bar(hidden=options["as_json"]) as progress:
         if price is None:
@@ -87,6 +90,7 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
                 price=price,
                 crush=_settings(options).crush,
                 about=about,
+                finish=tuning,
                 tell=trial_log(hidden=options["as_json"]),
                 progress=progress,
             )
@@ -95,11 +99,13 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     before, after = model.stat().st_size, target.stat().st_size
     if options["as_json"]:
         print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
-                    **_priced_json(priced), "tensors": rows})  # fmt: skip
+                    **_priced_json(priced), **tuning_json(tuning), "tensors": rows})  # fmt: skip
         return
     _print_summary(target, before=before, after=after, rows=rows)
     if priced is not None:
         _print_priced(priced, max_drop=options["max_drop"])
+    if tuning is not None and tuning.tuned is not None:
+        Console().print(f"{tuning_text(tuning.tuned)}")
     assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
     Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
 

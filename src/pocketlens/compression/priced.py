@@ -19,6 +19,7 @@ from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
 from pocketlens.calibration.divergence import Divergence
 from pocketlens.calibration.invented import without_photos
+from pocketlens.calibration.photos import PhotoParts
 from pocketlens.calibration.sensitivity import add_sensitivities, method_here
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.compression.about import About
@@ -157,6 +158,18 @@ def asked_price(
     )
 
 
+class Finish(Protocol):
+    """Makes a coded lens better, its file no larger: fine-tuning, say."""
+
+    def told(self) -> Mapping[str, Any]:
+        """What the lens's settings keep of it, no shorter than they will."""
+
+    def __call__(
+        self, contents: LensContents, network: Network, parts: PhotoParts, *, progress: Progress
+    ) -> LensContents:
+        """The better lens: fitted to the part fit, chosen by the part select."""
+
+
 @dataclass(frozen=True)
 class Priced:
     """A lens by rate and distortion.
@@ -191,6 +204,7 @@ def compress_at_price(
     crush: int | None = 4,
     about: About | None = None,
     known: Mapping[str, LayerStatistics] | None = None,
+    finish: Finish | None = None,
     tell: Tell = quiet,
     progress: Progress = silent,
 ) -> Priced:
@@ -199,12 +213,15 @@ def compress_at_price(
     crush  effort of the PNG optimiser, 0 to 6; None: leave it out
     about  what the lens says beside its network
     known  what look() says for this price; None: it is asked now
+    finish makes the coded lens better before it is looked at; only with photos
     tell   told of every trial: its price, its bytes, what it loses
     Raises UsageError, DataError, ImageError, FileError.
     """
     empty, material = _gathered(imported, price, about, progress)
     if material.parts is not None:
-        told = price.to_json(material.parts.told(chosen=price.drop_points is not None))
+        chosen_by = price.drop_points is not None or finish is not None
+        kept = material.parts.told(chosen=chosen_by)
+        told = price.to_json(kept if finish is None else {**kept, **finish.told()})
         provenance = dataclasses.replace(empty.provenance, settings=told)
         empty = dataclasses.replace(empty, provenance=provenance)
     statistics = known or _seen(material, empty, price, progress)
@@ -226,8 +243,10 @@ def compress_at_price(
         progress=progress,
     )
     trial = _search(attempt, material, price, note, progress)
-    verdict = material.verdict(trial.result, progress)
     contents = trial.result
+    if finish is not None and material.parts is not None:
+        contents = finish(contents, imported.network, material.parts, progress=progress)
+    verdict = material.verdict(contents, progress)
     if verdict is not None and verdict.receipt is not None:
         contents = dataclasses.replace(contents, receipts=(verdict.receipt,))
     write_lens(out, contents, progress=progress)
