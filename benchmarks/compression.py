@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,12 +49,22 @@ from models import MODELS, RealModel, data_folder
 from pocketlens.base.errors import LensFileError
 from pocketlens.base.progress import Progress
 from pocketlens.compression.about import About
+from pocketlens.compression.budget import parse_size
+from pocketlens.compression.priced import WORTH_BY, Price, compress_at_price, look
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress, unpack
+from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.lensfile.reader import read_lens
 
 OURS = "pocketlens"
 OUR_BITS = (8, 6, 5, 4, 3)
+OUR_SIZES = {
+    "resnet8-cifar10": ("50kB", "42kB", "36kB", "32kB", "28kB", "25kB", "20kB"),
+    "mobilenet-v1-0.25": ("320kB", "270kB", "220kB", "170kB", "130kB"),
+    "squeezenet": ("540kB", "460kB", "400kB", "340kB", "290kB"),
+    "mobilenet-v2": ("2MB", "1.6MB", "1.4MB", "1.15MB", "0.95MB"),
+}
+"""By rate and distortion."""
 CACHE = Path.home() / ".cache" / "pocketlens-benchmarks"
 FIT_INPUTS = 300
 
@@ -160,6 +171,26 @@ def our_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
             yield from lens_rows(bench, file, {"bits": bits}, ledger, seconds=seconds)
 
 
+def priced_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Rows by rate and distortion at several sizes, fitted to the fit part of the same photos."""
+    imported, about = read_onnx(bench.path), About(bench.model.recipe)
+    photos = data_folder() / bench.model.data
+    start_s = time.process_time()
+    sizes = [Price(size_bytes=parse_size(s), photos=photos) for s in OUR_SIZES[bench.model.name]]
+    known = look(imported, price=sizes[0], about=about, progress=bench.progress)
+    looked_s = time.process_time() - start_s
+    with tempfile.TemporaryDirectory() as folder:
+        for price in sizes:
+            file = Path(folder) / f"{price.size_bytes}.lens"
+            start_s = time.process_time()
+            compress_at_price(
+                imported, file, price=price, about=about, known=known, progress=bench.progress
+            )
+            seconds = looked_s + time.process_time() - start_s
+            point = {"max_size": price.size_bytes, "worth_by": WORTH_BY}
+            yield from lens_rows(bench, file, point, ledger, seconds=seconds)
+
+
 def lens_rows(
     bench: Bench, file: Path, point: Point, ledger: Ledger, *, seconds: float | None = None
 ) -> Iterator[dict[str, Any]]:
@@ -205,7 +236,7 @@ def measure(bench: Bench, wanted: tuple[str, ...], lenses: list[Path], ledger: L
         for row in lens_rows(bench, file, {"lens": file.name}, ledger):
             ledger.add(row)
     if not wanted or OURS in wanted:
-        for row in our_rows(bench, ledger):
+        for row in chain(our_rows(bench, ledger), priced_rows(bench, ledger)):
             ledger.add(row)
     for peer in PEERS:
         if not wanted or peer.name in wanted:
