@@ -81,3 +81,38 @@ def test_lambda_moves_the_right_way() -> None:
     small = fit(Curve(largest=10**6, fall=0.5), 10**5)
     large = fit(Curve(largest=10**6, fall=0.5), 5 * 10**5)
     assert math.log(small.lagrangian) > math.log(large.lagrangian)
+
+
+def test_a_jump_is_filled_by_blending() -> None:
+    """A layer of 50 kB comes at once, 40 kB of others by and by; no lambda gives 60 kB."""
+
+    def make(lagrangian: float) -> Trial[float]:
+        small = 40_000 / (1 + lagrangian * 1e6)
+        return Trial(lagrangian, int(small + (50_000 if lagrangian < 1e-6 else 0)), lagrangian)
+
+    def blend(below: Trial[float], above: Trial[float]) -> Trial[float] | None:
+        """The large layer of the one, the small ones of the other."""
+        small = int(40_000 / (1 + below.lagrangian * 1e6))
+        if small + 50_000 > 60_000:
+            return None
+        return Trial(below.lagrangian, small + 50_000, below.result)
+
+    told: list[int] = []
+    limits = {"first": 1e-6, "lowest": 1e-14, "highest": 1e4}
+    without = fit_size(make, 60_000, **limits)
+    assert without.size_bytes < 30_000
+    found = fit_size(
+        make, 60_000, **limits, blend=blend,
+        tell=lambda trial, number, expected: told.append(trial.size_bytes),
+    )  # fmt: skip
+    assert 50_000 <= found.size_bytes <= 60_000
+    assert told[-1] == found.size_bytes
+    assert len(told) <= MOST_TRIALS + 2
+
+
+def test_the_smallest_says_what_it_costs() -> None:
+    with pytest.raises(UsageError, match=r"2,000 bytes\. It costs a leg\."):
+        fit_size(
+            Curve(largest=100_000, fall=0.5), 1_000, first=1e-6, lowest=1e-14, highest=1e4,
+            cost=lambda trial: "It costs a leg.",
+        )  # fmt: skip

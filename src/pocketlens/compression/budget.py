@@ -4,7 +4,7 @@ One global lambda makes all layers spend where a byte buys most. File bytes fall
 nearly like a straight line in log lambda, but not strictly: levels vanish, containers change, and
 a file grows by whole pages. So: bracket, then regula falsi in log lambda with a bisection where it
 stalls, on real file bytes, keeping the largest file that fits. Where two trials are near each
-other, layers of both may be blended (blending.py) to fill what is left.
+other, layers of several are blended (blending.py) to fill what is left.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ PAGE_BYTES = 512
 
 NEAR = 0.04
 """Trials whose files differ by no more than this part of the size are blended."""
+
+NEAR_STEP = 1.1
+"""Or whose lambdas differ by no more than this factor."""
 
 MOST_BLENDED = 3
 """Trials on either side of a size, where file bytes jump past it."""
@@ -136,7 +139,7 @@ def fit_size(
         attempt, lambda trial: trial.size_bytes <= size_bytes, first=first, lowest=lowest,
         highest=highest,
     )  # fmt: skip
-    left = _AFTER_BRACKET
+    left, is_blended = _AFTER_BRACKET, False
     while (
         below is not None
         and above is not None
@@ -144,8 +147,9 @@ def fit_size(
         and len(tried) < MOST_TRIALS
         and below.lagrangian / above.lagrangian > FINEST_STEP
     ):
-        if blend is not None and above.size_bytes - below.size_bytes <= NEAR * size_bytes:
-            blended = blend(below, above)
+        if blend is not None and not is_blended and _are_near(below, above, size_bytes):
+            is_blended = True
+            blended = _blended(tried, size_bytes, blend)
             if blended is not None and is_close(blended.size_bytes, size_bytes):
                 tell(blended, len(tried) + 1, len(tried) + 1)
                 return blended
@@ -157,6 +161,10 @@ def fit_size(
             above = trial
     if blend is not None and below is not None and not is_close(below.size_bytes, size_bytes):
         blended = _blended(tried, size_bytes, blend)
+        if above is not None and (blended is None or not is_close(blended.size_bytes, size_bytes)):
+            # A layer that comes at once needs room: others have to be much coarser.
+            attempt(below.lagrangian * STEP, 1)
+            blended = _blended(tried, size_bytes, blend)
         if blended is not None:
             tried.append(blended)
             tell(blended, len(tried), len(tried))
@@ -172,18 +180,27 @@ def fit_size(
     )
 
 
+def _are_near(below: Trial[Result], above: Trial[Result], size_bytes: int) -> bool:
+    return (
+        above.size_bytes - below.size_bytes <= NEAR * size_bytes
+        or below.lagrangian <= above.lagrangian * NEAR_STEP
+    )
+
+
 def _blended(
     tried: Sequence[Trial[Result]],
     size_bytes: int,
     blend: Callable[[Trial[Result], Trial[Result]], Trial[Result] | None],
 ) -> Trial[Result] | None:
-    """Where file bytes jump past the size: of the trials around the jump, the best blend.
+    """Of the trials around the size the best blend: one that is_close() if there is one, and of
+    several the one that loses least.
 
-    That is one that is_close() if there is one, and of several the one that loses least.
+    Trials next to each other may be alike but for one layer that does not fit; so such as differ
+    by more than NEAR are blended too.
     """
     by_size = sorted(tried, key=lambda trial: abs(trial.size_bytes - size_bytes))
-    below = _different([trial for trial in by_size if trial.size_bytes <= size_bytes])
-    above = _different([trial for trial in by_size if trial.size_bytes > size_bytes])
+    below = _apart([t for t in by_size if t.size_bytes <= size_bytes], NEAR * size_bytes)
+    above = _apart([t for t in by_size if t.size_bytes > size_bytes], NEAR * size_bytes)
     found = [blend(one, other) for one in below for other in above]
     blends = [trial for trial in found if trial is not None]
     if not blends:
@@ -194,10 +211,13 @@ def _blended(
     return max(blends, key=lambda trial: (trial.size_bytes, -trial.foreseen_nats))
 
 
-def _different(trials: Sequence[Trial[Result]]) -> list[Trial[Result]]:
-    """The first MOST_BLENDED of different sizes."""
-    sizes = {trial.size_bytes: trial for trial in reversed(trials)}
-    return [trial for trial in trials if sizes[trial.size_bytes] is trial][:MOST_BLENDED]
+def _apart(trials: Sequence[Trial[Result]], apart_bytes: float) -> list[Trial[Result]]:
+    """The first MOST_BLENDED of sizes that are apart."""
+    chosen: list[Trial[Result]] = []
+    for trial in trials:
+        if all(abs(trial.size_bytes - other.size_bytes) >= apart_bytes for other in chosen):
+            chosen.append(trial)
+    return chosen[:MOST_BLENDED]
 
 
 def bracket(
