@@ -142,6 +142,34 @@ void at_random(const SmallPlan& plan, long count, uint32_t seed) {
   }
 }
 
+// Bands with bytes that are wrong, in any order, some twice: refused or taken, never more than
+// that; with the right ones fed afterwards the lens runs or was told too much already.
+void bands_at_random(const SmallPlan& plan, long count, uint32_t seed) {
+  std::mt19937 dice(seed);
+  for (long i = 0; i < count; ++i) {
+    pl_lens* lens = nullptr;
+    const pl_status status = pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", 1, &lens);
+    expect(status.code == PL_OK, "a valid plan");
+    for (unsigned n = dice() % 20; n > 0; --n) {
+      const BandBytes& band = plan.bands[dice() % plan.bands.size()];
+      const size_t size = band.rows.size() - (dice() % 16 == 0 ? 1 : 0);
+      const std::unique_ptr<uint8_t[]> rows(new uint8_t[size]);
+      memcpy(rows.get(), band.rows.data(), size);
+      for (unsigned m = dice() % 3; m > 0; --m) {
+        rows[dice() % size] ^= static_cast<uint8_t>(1u << dice() % 8);
+      }
+      ++by_code[pl_feed(lens, band.plane, band.band + (dice() % 16 == 0), rows.get(), size).code];
+    }
+    for (const BandBytes& band : plan.bands) {
+      Bytes rows = band.rows;
+      const int code = pl_feed(lens, band.plane, band.band, rows.data(), rows.size()).code;
+      expect(code == PL_OK || code == PL_BAND_TWICE || code >= PL_BAND_INDEX, "the right band");
+    }
+    run_small(lens);
+    pl_close(lens);
+  }
+}
+
 // Dimensions that fit in words and overflow when multiplied.
 void test_overflow() {
   PlanMaker m;
@@ -218,6 +246,7 @@ void test_plan(const SmallPlan& plan, long mutations) {
   every_cut(plan);
   every_word(plan);
   at_random(plan, mutations, 1);
+  if (!plan.bands.empty()) bands_at_random(plan, mutations / 5, 2);
 }
 
 }  // namespace
