@@ -49,8 +49,8 @@ class TensorRecord:
                   their records hold the same plane
     mask          None, or a plane of 1 bit a weight. Where it is 0, the index is `common`; where
                   it is 1, it is the next pixel p of `plane`, or p + 1 from `common` upwards:
-                  `plane` then has pixels for those weights alone, and tells one value fewer. Neither
-                  is shared
+                  `plane` then has pixels for those weights alone, and tells one value fewer.
+                  Neither is shared
     common        the index that a mask stands for; 0 without a mask
     affine        None, or (offset, step), both float32: the one palette is offset + step x i
                   in half precision, and the file keeps these two numbers only
