@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pocketlens.calibration.collect import collect
-from pocketlens.calibration.fisher import add_fisher, blend
+from pocketlens.calibration.fisher import add_fisher, blend, correlations
 from pocketlens.engine.reference.engine import ReferenceEngine
 from pocketlens.graph.build import Builder
 from pocketlens.graph.graph import Network
@@ -101,3 +101,13 @@ def test_the_same_seed_says_the_same() -> None:
     for name, layer in first.items():
         assert (layer.covariance == second[name].covariance).all()
         assert (layer.sensitivity == second[name].sensitivity).all()
+
+
+def test_correlations_of_what_never_moves_are_none() -> None:
+    moved = np.random.default_rng(1).normal(size=(50, 4))
+    moved[:, 2] = 0
+    found = correlations(moved.T @ moved)
+    np.testing.assert_allclose(np.diagonal(found), 1.0)
+    assert not found[2, [0, 1, 3]].any()
+    assert np.abs(found[0, 1] - found[1, 0]) < 1e-12
+    assert np.abs(found).max() <= 1.0 + 1e-12

@@ -226,3 +226,23 @@ def test_what_does_not_fit_is_refused() -> None:
         with pytest.raises(UsageError) as refusal:
             code_layer(np.asarray(odd), given, lagrangian=lagrangian)
         assert refusal.value.slug == slug
+
+
+def test_what_is_mostly_one_value_takes_less_than_a_bit_a_weight() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.normal(0, 1, (64, 400)).astype(np.float32)
+    weights[rng.random(weights.shape) > 0.04] = 0
+    coded = code_layer(weights, seen(1, 64, 400), lagrangian=1e-6)
+    assert len(coded.palette) > 16  # more than an index of 4 bits tells
+    assert coded.bits < weights.size
+
+
+def test_errors_that_cancel_in_the_answer_are_free() -> None:
+    weights = np.random.default_rng(4).normal(0, 1, (16, 40)).astype(np.float32)
+    known = dataclasses.replace(seen(1, 16, 40), photos=10_000, samples=10**6)
+    together = np.full((16, 16), 0.9)
+    np.einsum("oo->o", together)[...] = 1.0
+    alone = code_layer(weights, known, lagrangian=1e-3)
+    aware = code_layer(weights, dataclasses.replace(known, between=together), lagrangian=1e-3)
+    assert aware.distortion + 1e-3 * aware.bits < alone.distortion + 1e-3 * alone.bits
+    check(aware, weights)

@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "palette/assign.h"
+#include "palette/both_ways.h"
 #include "palette/feedback.h"
 #include "palette/rate_distortion.h"
 
@@ -143,6 +144,32 @@ std::tuple<Result<uint8_t>, Result<float>, double, double> code_rows(
   return {indices, targets, tally.distortion, tally.bits};
 }
 
+std::tuple<Result<uint8_t>, Result<float>, double, double> code_grid(
+    const Table& weights, const Table& across, const Table& down, const Floats& values,
+    const Floats& bits, double lagrangian) {
+  const size_t columns = weights.shape(0), outputs = weights.shape(1);
+  if (columns < 1 || outputs < 1 || across.shape(0) != columns || across.shape(1) != columns ||
+      down.shape(0) != outputs || down.shape(1) != outputs) {
+    throw nb::value_error("weights and matrices do not fit together");
+  }
+  if (values.size() < 1 || values.size() > palette::kLargestPalette ||
+      bits.size() != values.size()) {
+    throw nb::value_error("a palette has 1 to 256 values, and as many bits");
+  }
+  Result<uint8_t> indices = zeros<uint8_t>(columns * outputs);
+  Result<float> targets = zeros<float>(columns * outputs);
+  palette::Tally tally;
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = palette::code_grid({weights.data(), across.data(), down.data(), columns, outputs},
+                              {values.data(), bits.data(), values.size()}, lagrangian,
+                              indices.data(), targets.data(), &tally);
+  }
+  if (!done) throw std::bad_alloc();
+  return {indices, targets, tally.distortion, tally.bits};
+}
+
 std::tuple<Result<double>, Result<double>> normal_equations(const Table& weights,
                                                             const Doubles& worth,
                                                             const Matrices& covariances,
@@ -178,6 +205,9 @@ NB_MODULE(_kmeans, m) {
         nb::arg("square").noconvert(), nb::arg("lagrangian"), nb::arg("price"));
   m.def("code_rows", &code_rows, nb::arg("weights").noconvert(), nb::arg("worth").noconvert(),
         nb::arg("factors").noconvert(), nb::arg("values").noconvert(), nb::arg("bits").noconvert(),
+        nb::arg("lagrangian"));
+  m.def("code_grid", &code_grid, nb::arg("weights").noconvert(), nb::arg("across").noconvert(),
+        nb::arg("down").noconvert(), nb::arg("values").noconvert(), nb::arg("bits").noconvert(),
         nb::arg("lagrangian"));
   m.def("normal_equations", &normal_equations, nb::arg("weights").noconvert(),
         nb::arg("worth").noconvert(), nb::arg("covariances").noconvert(),

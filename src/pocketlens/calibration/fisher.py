@@ -77,8 +77,24 @@ def add_fisher(
         covariance = layer.covariance
         if matrices is not None and matrices.shape == covariance.shape:
             covariance = blend(covariance, matrices, PART)
-        out[name] = dataclasses.replace(layer, covariance=covariance, sensitivity=worth)
+        between = found[name].between
+        out[name] = dataclasses.replace(
+            layer,
+            covariance=covariance,
+            sensitivity=worth,
+            between=None if between is None or name == last else correlations(between),
+        )
     return out
+
+
+def correlations(products: Floats) -> Floats:
+    """Of pairs, from their mean products (n, n): 1 on the diagonal, 0 for what is always 0."""
+    power = np.diagonal(products)
+    root = np.sqrt(np.maximum(power, 0.0))
+    scale = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+    found: Floats = products * np.outer(scale, scale)
+    np.einsum("ii->i", found)[...] = 1.0
+    return found
 
 
 def spread_worth(fisher: Floats, variances: Floats, *, rows_are_classes: bool = False) -> Floats:

@@ -26,6 +26,8 @@ class LayerStatistics:
                  (groups x blocks, 2048, 2048), the last one filled up with zeros; see parts()
     sensitivity  (outputs,): g, such that an error e of output o, independent from sample to
                  sample, costs about KL = 1/2 sum_o g_o E[e_o^2] nats a photo
+    between      None, or (outputs, outputs): how errors of two outputs add up in the answer, as
+                 the correlation of their gradients, 1 on the diagonal; of one group only
     photos       that were seen; 0: nothing is known, see data_free.py
     samples      columns' samples that the moments were taken over, all photos together
     invented     whether the photos are no photos, see invented.py
@@ -37,6 +39,7 @@ class LayerStatistics:
     photos: int
     samples: int
     invented: bool = False
+    between: Floats | None = None
 
     @property
     def groups(self) -> int:

@@ -1,5 +1,5 @@
 """The palette functions of core/src/palette; all release the GIL. See assign.h,
-rate_distortion.h, feedback.h.
+rate_distortion.h, feedback.h, both_ways.h.
 """
 
 import numpy as np
@@ -40,6 +40,16 @@ def code_rows(
     lagrangian: float,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], float, float]:
     """Indices (outputs x columns,), the weights when they were chosen; distortion; bits."""
+
+def code_grid(
+    weights: NDArray[np.float32],
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    values: NDArray[np.float32],
+    bits: NDArray[np.float32],
+    lagrangian: float,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float, float]:
+    """Of weights (columns, outputs): indices and targets, flat; distortion; bits."""
 
 def normal_equations(
     weights: NDArray[np.float32],

@@ -85,7 +85,7 @@ def prepare_hessian(covariance: Floats, *, damping: float) -> Hessian:
     means = np.where(means > 0, means, 1.0)  # nothing known: all columns alike
     for _ in range(_ATTEMPTS):
         damped = ordered + np.eye(ordered.shape[1]) * (damping * means)[:, None, None]
-        factor = _inverse_factor(damped)
+        factor = inverse_factor(damped)
         if factor is not None:
             return Hessian(order, factor, np.ascontiguousarray(damped, np.float32))
         damping *= 10
@@ -170,7 +170,7 @@ def _by_output(
     return np.repeat(order, len(rows) // len(order), axis=0)
 
 
-def _inverse_factor(matrices: Floats) -> NDArray[np.float32] | None:
+def inverse_factor(matrices: Floats) -> NDArray[np.float32] | None:
     """Upper U with U'U = inverse of each matrix; None where one is not positive definite.
 
     With the rows and columns reversed, A = L L'; so A = V V' with V upper, and U is V's inverse.
