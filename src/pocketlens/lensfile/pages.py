@@ -4,11 +4,14 @@ A row longer than a page leaves between M and X of its bytes in a leaf of the b-
 in overflow pages of its own (https://www.sqlite.org/fileformat2.html, sections 1.5 and 1.6): what
 stays is the remainder that makes its overflow pages full. In an order that does not look at
 this, a third of the leaves is empty. Leaves are filled in row order, so the order is the packing:
-large rows first-fit by falling size, small ones in the gaps, in the order in which they came.
+large rows first-fit by falling size, then operators and the largest of the other rows that fit
+in the gaps.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,11 +39,15 @@ def packed(items: Sequence[Item], *, page_bytes: int) -> list[int]:
     bins = _first_fit(sorted(large, key=lambda p: -cells[p]), cells, room=room)
     chosen = set(large)
     small = [place for place in range(len(items)) if place not in chosen]
+    fixed = deque(place for place in small if items[place].fixed)
+    free = sorted((p for p in small if not items[p].fixed), key=lambda p: cells[p])
     order: list[int] = []
     for bin_ in bins:
         gap = room - sum(cells[place] for place in bin_)
-        order += _fill(small, items, cells, gap=gap) + bin_
-    return order + small
+        order += _fill(fixed, free, cells, gap=gap) + bin_
+    while fixed or free:
+        order += _fill(fixed, free, cells, gap=room) or [fixed.popleft()]
+    return order
 
 
 def cell_bytes(row: Row, *, rows: int, page_bytes: int) -> int:
@@ -85,18 +92,18 @@ def _first_fit(places: list[int], cells: Sequence[int], *, room: int) -> list[li
     return bins
 
 
-def _fill(small: list[int], items: Sequence[Item], cells: Sequence[int], *, gap: int) -> list[int]:
-    """Take from `small`, in order, what fits in a gap; no fixed row overtakes another."""
+def _fill(fixed: deque[int], free: list[int], cells: Sequence[int], *, gap: int) -> list[int]:
+    """Take what fits in a gap: from `fixed` the next ones, then of `free` always the largest.
+
+    free  by rising size
+    """
     taken: list[int] = []
-    blocked = False
-    for place in small[:_MOST_LOOKED_AT]:
-        if items[place].fixed and blocked:
-            continue
-        if cells[place] <= gap:
-            gap -= cells[place]
-            taken.append(place)
-        elif items[place].fixed:
-            blocked = True
-    chosen = set(taken)
-    small[:] = [place for place in small if place not in chosen]
-    return taken
+    while fixed and cells[fixed[0]] <= gap:
+        gap -= cells[fixed[0]]
+        taken.append(fixed.popleft())
+    while True:
+        at = bisect_right(free, gap, key=lambda place: cells[place]) - 1
+        if at < 0:
+            return taken
+        gap -= cells[free[at]]
+        taken.append(free.pop(at))

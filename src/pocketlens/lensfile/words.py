@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-_REAL = re.compile(r"-?[0-9]{1,330}(\.[0-9]{1,330})?(e[-+]?[0-9]{1,3})?")
+_REAL = re.compile(r"-?([0-9]{1,330}|(?=\.))(\.[0-9]{1,330})?(e[-+]?[0-9]{1,3})?")
 STAR = "*"
 """Stands for the name of the node that a tensor or an array belongs to."""
 USUAL_NAMES = {1: "*.weight", 2: "*.bias"}
@@ -18,9 +18,9 @@ USUAL_NAMES = {1: "*.weight", 2: "*.bias"}
 
 
 def told(number: float) -> str:
-    """A number as text, as short as gives it back: 6, 0.25, 1e-07."""
-    text = repr(number if type(number) is int else float(number))
-    return text.removesuffix(".0")
+    """A number as text, as short as gives it back: 6, .25, 1e-07."""
+    text = repr(number if type(number) is int else float(number)).removesuffix(".0")
+    return re.sub(r"^(-?)0\.", r"\1.", text)
 
 
 def listed(numbers: Iterable[float]) -> str:
