@@ -81,6 +81,14 @@ def test_steps_too_long_are_dropped_or_shortened(coded: Coded) -> None:
 
 
 @with_torch
+def test_numbers_that_break_down_are_never_written(coded: Coded) -> None:
+    broken = tuned(coded, passes=2, palette_rate=1e30, bias_rate=1e30)
+    assert not broken.is_better
+    assert broken.contents is coded.contents
+    assert max(broken.kl) > broken.kl[0]
+
+
+@with_torch
 def test_what_cannot_be_better_is_dropped(coded: Coded) -> None:
     """No step at all: the untouched lens is kept, and the result says so."""
     still = tuned(coded, passes=1, palette_rate=0.0, bias_rate=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -56,7 +57,8 @@ def tuning_json(tuning: FineTuning | None) -> dict[str, Any]:
     if tuning is None or tuning.tuned is None:
         return {}
     tuned = tuning.tuned
-    return {"tuning": {"kept": tuned.is_better, "check": tuned.kept, "select_kl": tuned.kl,
+    kl = [nats if math.isfinite(nats) else None for nats in tuned.kl]
+    return {"tuning": {"kept": tuned.is_better, "check": tuned.kept, "select_kl": kl,
                        "photos": tuned.photos}}  # fmt: skip
 
 

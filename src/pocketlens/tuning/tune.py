@@ -8,7 +8,7 @@ of them is kept, and the untouched lens is one of those to choose from.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,8 @@ class Tuned:
 
     contents   the best lens; the untouched one where none was better
     kept       which check it is of, 1 and up; 0: fine-tuning was dropped
-    kl         on the part select, nats a photo: untouched, then at each check
+    kl         on the part select, nats a photo: untouched, then at each check; infinite where
+               training had broken down
     photos     it was trained on
     """
 
@@ -175,20 +176,27 @@ class _Run:
 
     def _check(self, distillation: Distillation) -> None:
         values = distillation.values()
-        tensors = with_values(self._contents.tensors, self._places, values)
-        if self._note(replace(self._contents, tensors=tensors)):
+        if self._note(self._with(values)):
             self._best_values = values
         elif not self._kl[-1] <= ASTRAY * self._kl[0]:
             distillation.put(self._best_values)
             distillation.forget()
             self._cut /= 2
 
-    def _note(self, contents: LensContents) -> bool:
+    def _with(self, values: Mapping[str, Array]) -> LensContents | None:
+        """The lens with trained values; None where they are numbers no more."""
+        if not all(np.isfinite(each).all() for each in values.values()):
+            return None
+        tensors = with_values(self._contents.tensors, self._places, values)
+        return replace(self._contents, tensors=tensors)
+
+    def _note(self, contents: LensContents | None) -> bool:
         """Judge a lens; whether it is the best so far."""
-        number, kl = len(self._kl), self._judge.kl(contents)
-        best = number == 0 or kl < min(self._kl)
+        number = len(self._kl)
+        kl = math.inf if contents is None else self._judge.kl(contents)
+        best = contents is not None and (number == 0 or kl < min(self._kl))
         self._kl.append(kl)
-        if best:
+        if contents is not None and best:
             self._best, self._kept = contents, number
         self._tell(number, kl, best)
         return best
