@@ -92,6 +92,19 @@ def test_even_palettes_stay_even(rows: TensorRecord) -> None:
     place = linear(even)
     assert place.trainable.is_even
     np.testing.assert_array_equal(made(place), tensor_values(even))
+    assert place.record_with(place.trainable.values) == even
     moved = place.record_with(1.5 * place.trainable.values + np.float32(0.125))
     assert moved.affine == (-0.625, 0.375)
     assert moved.palettes == even_halves(-0.625, 0.375, 4)
+
+
+def test_tensors_that_share_a_plane_keep_it(rows: TensorRecord) -> None:
+    rng = np.random.default_rng(2)
+    indices = rng.integers(0, 3, 40).astype(np.uint8)
+    plane = encode_plane(indices[None], index_bits=2)
+    place = linear(replace(rows, plane=plane, first_pixel=10))
+    assert place.trainable.indices is not None
+    groups = np.arange(5)[:, None] // 2
+    expected = indices[10:].reshape(5, 6) + 4 * groups
+    np.testing.assert_array_equal(place.trainable.indices, expected)
+    assert place.record_with(place.trainable.values * 2).plane is plane

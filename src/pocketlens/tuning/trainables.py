@@ -17,6 +17,7 @@ from pocketlens.base.halves import even_halves
 from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Graph
 from pocketlens.lensfile.contents import TensorRecord
+from pocketlens.lensfile.indices import tensor_indices
 from pocketlens.torchnet.trainable import Trainable
 from pocketlens.tuning.ascending import ascending_groups
 
@@ -59,6 +60,8 @@ class Place:
 
     def _even(self, values: Floats) -> TensorRecord:
         size = self.record.palette_size
+        if np.array_equal(values, self.trainable.values):
+            return self.record
         step = (float(values[-1]) - float(values[0])) / max(size - 1, 1)
         offset, step = float(np.float32(values[0])), float(np.float32(step))
         try:
@@ -104,16 +107,18 @@ def _layers_of(graph: Graph) -> dict[str, str | None]:
 def _palette(record: TensorRecord) -> Place:
     palettes = np.frombuffer(record.palettes, "<f2").astype(np.float32)
     palettes = palettes.reshape(-1, record.palette_size)
-    rows = tensor_values(record).reshape(record.shape[0], -1)
-    indices = np.empty(rows.shape, np.int32)
-    for group, palette in enumerate(palettes):
-        part = slice(group * record.group_rows, (group + 1) * record.group_rows)
-        indices[part] = np.searchsorted(palette, rows[part]) + group * record.palette_size
+    rows = tensor_indices(record).reshape(record.shape[0], -1)
+    groups = np.arange(record.shape[0], dtype=np.int32) // record.group_rows
+    indices = rows.astype(np.int32) + record.palette_size * groups[:, None]
     counts = np.bincount(indices.reshape(-1), minlength=palettes.size).reshape(palettes.shape)
+    values = palettes.reshape(-1)
+    if record.affine is not None:  # before rounding, so that what is not moved comes back as it was
+        offset, step = record.affine
+        values = (offset + step * np.arange(record.palette_size)).astype(np.float32)
     trainable = Trainable(
         record.name,
         record.shape,
-        palettes.reshape(-1),
+        values,
         indices.reshape(record.shape),
         _distance(palettes),
         None,
