@@ -342,6 +342,31 @@ def test_labels_by_the_million_that_nobody_wrote(tmp_path: Path) -> None:
     assert refused(forge_rows(tmp_path / "evil.lens", GOOD, change)) == "lens-bad-row"
 
 
+def test_reasons_of_a_megabyte_for_everyone(tmp_path: Path) -> None:
+    """Each reason is made anew with the number of the tensor's values in it."""
+
+    def change(rows: Rows) -> None:
+        put("why", 0, name="#" + "x" * 1_000_000)(rows)
+        half = rows["lens"][places(rows, "half")[0]]
+        first = len(rows["lens"]) + 1
+        rows["lens"] += [(*half[:1], f"t{n}", "1", "why=9", b"12", None) for n in range(2_000)]
+        reads = ",".join(str(first + n) for n in range(2_000))
+        add("concat", name="many", list=reads, says="axis=0")(rows)
+
+    assert refused(forge_rows(tmp_path / "evil.lens", GOOD, change)) == "lens-too-large"
+
+
+def test_names_of_a_megabyte_for_everyone(tmp_path: Path) -> None:
+    def change(rows: Rows) -> None:
+        half = rows["lens"][places(rows, "half")[0]]
+        first = len(rows["lens"]) + 1
+        rows["lens"] += [(*half[:1], f"*{n}", "1", None, b"12", None) for n in range(2_000)]
+        reads = ",".join(str(first + n) for n in range(2_000))
+        add("concat", name="x" * 1_000_000, list=reads, says="axis=0")(rows)
+
+    assert refused(forge_rows(tmp_path / "evil.lens", GOOD, change)) == "lens-too-large"
+
+
 def test_rows_that_are_left_out(tmp_path: Path) -> None:
     """Rows call each other by number; a hole would let them mean others in another program."""
     path = forge_sql(tmp_path / "evil.lens", GOOD, "UPDATE lens SET rowid = rowid + 100")

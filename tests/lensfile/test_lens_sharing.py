@@ -85,6 +85,11 @@ FINE: dict[str, Callable[[], LensContents]] = {
     "a loss that is a gain": lambda: with_tensor(GOOD, STEM, loss=-0.5),
     "a reason that begins with a sign": lambda: with_tensor(GOOD, STEM, reason="# of them"),
     "a reason of its own number": lambda: with_tensor(GOOD, STEM, reason="5 values, no more"),
+    "a reason that tells the step": lambda: with_tensor(
+        even(), STEM, reason="5 in steps of 0.25, not 10.25"
+    ),
+    "a reason with two waves": lambda: with_tensor(even(), STEM, reason="~ 0.25 ~~ 0.25"),
+    "waves without a step": lambda: with_tensor(GOOD, STEM, reason="#~~~"),
     "no reason beside others'": lambda: with_tensor(GOOD, STEM_BIAS, reason=""),
 }
 
@@ -115,6 +120,10 @@ def test_an_even_palette_takes_eight_bytes() -> None:
 def test_errors_and_losses_have_three_digits() -> None:
     record = dataclasses.replace(GOOD.tensors[STEM], error=0.012345678, loss=-1.23456e-09)
     assert (record.error, record.loss) == (0.0123, -1.23e-09)
+
+
+def test_an_error_below_a_millionth_is_none() -> None:
+    assert dataclasses.replace(GOOD.tensors[STEM], error=9e-7).error == 0.0
 
 
 def shared(number: int, **changes: object) -> Callable[[], LensContents]:

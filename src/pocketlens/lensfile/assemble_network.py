@@ -20,7 +20,13 @@ from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.contents import Band, FateKind, Plane, TensorRecord
 from pocketlens.lensfile.found import Found, Rowbook
 from pocketlens.lensfile.neutral import with_neutral
-from pocketlens.lensfile.rows_of_network import ACTIVATION, BIAS_PLACE, COUNT_SIGN
+from pocketlens.lensfile.rows_of_network import (
+    ACTIVATION,
+    BIAS_PLACE,
+    COUNT_SIGN,
+    STEP_SIGN,
+    told_step,
+)
 from pocketlens.lensfile.rules import product
 from pocketlens.lensfile.words import USUAL_NAMES, real, unstarred, whole, wholes
 from pocketlens.planes.scanlines import read_header
@@ -91,6 +97,7 @@ class _Nodes:
     def _node(self, row: Found) -> Node:
         row.has("name", "list", "says")
         name, _, output = (row.name or "").partition("\n")
+        self._book.spend(len(name) * (1 + len((row.list or "").split(","))))
         output = row.read(lambda text: unstarred(text, name), output) if output else name
         reads = [] if row.list is None else row.list.split(",")
         inputs: tuple[str, ...] = ()
@@ -186,7 +193,7 @@ class _Tensors:
             name,
             shape,
             fate,
-            self._reason(row, says, size),
+            self._reason(row, says, size, affine),
             palette_size=size,
             group_rows=row.read(whole, says["rows"]) if "rows" in says else outputs,
             palettes=numbers if palette else b"",
@@ -200,11 +207,17 @@ class _Tensors:
             loss=row.read(real, says["loss"]) if "loss" in says else None,
         )
 
-    def _reason(self, row: Found, says: dict[str, str], size: int) -> str:
+    def _reason(
+        self, row: Found, says: dict[str, str], size: int, affine: tuple[float, float] | None
+    ) -> str:
         why = self._usual.get(row.kind)
         if "why" in says:
             why = self._book.row(row.read(whole, says["why"]), "why", caller=row)
         text = (why.name if why else None) or ""
+        self._book.spend(len(text))
+        step = "" if affine is None else told_step(affine)
+        parts = [part.replace(STEP_SIGN, step) for part in text.split(STEP_SIGN * 2)]
+        text = STEP_SIGN.join(parts)
         if text.startswith(COUNT_SIGN * 2):
             return text[1:]
         return f"{size}{text[1:]}" if text.startswith(COUNT_SIGN) else text

@@ -26,6 +26,9 @@ __all__ = [
 
 FateKind = Literal["palette", "half", "float"]
 
+NO_ERROR = 1e-6
+"""Relative squared errors below this are as good as none."""
+
 
 @dataclass(frozen=True)
 class TensorRecord:
@@ -43,7 +46,8 @@ class TensorRecord:
     plane         the indices; None without a palette
     error         relative squared error against the float original:
                   sum (w - w')^2 / sum w^2, 0.0 where the sum is 0. Like the loss, it is rounded to
-                  three digits: more would mean nothing, and take 20 bytes a tensor in the file
+                  three digits: more would mean nothing, and take 20 bytes a tensor in the file.
+                  Less than a millionth, as half precision has, is 0
     first_pixel   where in `plane` the tensor's pixels begin. Small tensors whose indices have
                   the same bits may share a plane: one follows the other without a gap, and all
                   their records hold the same plane
@@ -75,6 +79,8 @@ class TensorRecord:
     loss: float | None = None
 
     def __post_init__(self) -> None:
+        if abs(self.error) < NO_ERROR:
+            object.__setattr__(self, "error", 0.0)
         object.__setattr__(self, "error", _three_digits(self.error))
         if self.loss is not None:
             object.__setattr__(self, "loss", _three_digits(self.loss))

@@ -9,11 +9,14 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pocketlens.base.errors import LensFileError
 from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.schema import Row, tables
 from pocketlens.lensfile.words import pairs, wholes
 
 T = TypeVar("T")
+MOST_LETTERS = 100_000_000
+"""Of names and reasons together, signs for others' names filled in."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Rowbook:
         width = len(tables()["lens"].columns)
         self.rows = [Found(n, *row[:width]) for n, row in enumerate(rows, 1)]  # type: ignore[arg-type]
         self._used: set[int] = set()
+        self._letters_left = MOST_LETTERS
 
     def every(self, *kinds: str) -> list[Found]:
         """Rows of these kinds; they are of use."""
@@ -90,6 +94,19 @@ class Rowbook:
             bad_row(caller.number, f"refers to row {number}, which is no {' or '.join(kinds)}")
         self._used.add(number)
         return self.rows[number - 1]
+
+    def spend(self, letters: int) -> None:
+        """Count letters of names and reasons that are made from shorter ones.
+
+        A name of a megabyte may be asked for by every row. Raises LensFileError 'lens-too-large'.
+        """
+        self._letters_left -= letters
+        if self._letters_left < 0:
+            raise LensFileError(
+                f"Its names and reasons have more than {MOST_LETTERS:,} letters together. It was "
+                "not made by Pocketlens.",
+                slug="lens-too-large",
+            )
 
     def check_all_used(self) -> None:
         """Judge that no row is left over. Raises LensFileError 'lens-bad-row'."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ BIAS_PLACE = 2
 """Where nodes read their biases."""
 COUNT_SIGN = "#"
 """Stands at the start of a reason for the number of values in the tensor's palettes."""
+STEP_SIGN = "~"
+"""Stands in a reason for the step of an even palette, to three digits; doubled for itself."""
 
 
 def draft_nodes(graph: Graph) -> Iterator[Draft]:
@@ -161,12 +164,19 @@ def _numbers(tensor: TensorRecord) -> bytes:
 
 
 def _reason(tensor: TensorRecord) -> str:
-    """The reason as it is kept: tensors that differ in the size of their palette share it."""
-    count = str(tensor.palette_size)
-    if tensor.palette_size and tensor.reason.startswith(count + " "):
-        return COUNT_SIGN + tensor.reason.removeprefix(count)
-    sign = tensor.reason.startswith(COUNT_SIGN)
-    return COUNT_SIGN + tensor.reason if sign else tensor.reason
+    """The reason as it is kept: tensors that differ in their palettes' size or step share it."""
+    count, reason = str(tensor.palette_size), tensor.reason.replace(STEP_SIGN, STEP_SIGN * 2)
+    if tensor.affine is not None:
+        step = re.escape(told_step(tensor.affine))
+        reason = re.sub(rf"(?<![0-9.e-]){step}(?![0-9.e])", STEP_SIGN, reason, count=1)
+    if tensor.palette_size and reason.startswith(count + " "):
+        return COUNT_SIGN + reason.removeprefix(count)
+    return COUNT_SIGN + reason if reason.startswith(COUNT_SIGN) else reason
+
+
+def told_step(affine: tuple[float, float]) -> str:
+    """The step of an even palette as reasons tell it."""
+    return f"{affine[1]:.3g}"
 
 
 def _usual_reasons(tensors: tuple[TensorRecord, ...]) -> dict[str, str]:
