@@ -2,20 +2,24 @@
 other, those first that gain most for a byte.
 
 The two prices are so near that a layer of one among layers of the other is as good as at a price
-between them. A layer goes with its bias, which corrects for it, and with those that share a plane
-with it.
+between them. A layer goes with its bias, which corrects for it; planes are gathered anew.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pocketlens.compression.budget import Trial
+from pocketlens.compression.gather import gather
+from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 
 MOST_FILES = 40
 """Files written to see how large they are."""
+
+_AFFINE_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,13 @@ def blend(
     size_bytes: int,
     *,
     file_bytes: Callable[[LensContents], int],
+    crush: int | None = None,
 ) -> Trial[LensContents] | None:
     """A file of at most `size_bytes`, larger than `below`, with layers of `above`; None: there is
     none.
 
     file_bytes  size of the finished file
+    crush       of planes that are gathered anew, as encode_plane() takes it
     """
     coarse, fine = _records(below), _records(above)
     if below.result.graph != above.result.graph or coarse.keys() != fine.keys():
@@ -63,7 +69,7 @@ def blend(
         if files == MOST_FILES or size + swap.extra_bytes > size_bytes + 1024:
             continue
         files += 1
-        tried = file_bytes(_with(below.result, fine, [*taken, swap]))
+        tried = file_bytes(_with(below.result, fine, [*taken, swap], crush))
         if tried <= size_bytes:
             taken.append(swap)
             size = tried
@@ -77,7 +83,7 @@ def blend(
     return replace(
         below,
         size_bytes=size,
-        result=_with(below.result, fine, taken),
+        result=_with(below.result, fine, taken, crush),
         foreseen_nats=sum(losses.values()),
         drop=None,
         losses=losses,
@@ -89,13 +95,17 @@ def _records(trial: Trial[LensContents]) -> dict[str, TensorRecord]:
 
 
 def _with(
-    contents: LensContents, others: Mapping[str, TensorRecord], swaps: Sequence[_Swap]
+    contents: LensContents,
+    others: Mapping[str, TensorRecord],
+    swaps: Sequence[_Swap],
+    crush: int | None,
 ) -> LensContents:
     chosen = {name for swap in swaps for name in swap.names}
     tensors = tuple(
         others[record.name] if record.name in chosen else record for record in contents.tensors
     )
-    return replace(contents, tensors=tensors)
+    weights = weight_names(contents.graph)
+    return replace(contents, tensors=gather(tensors, weights=weights, crush=crush))
 
 
 def _swaps(
@@ -116,11 +126,6 @@ def _swaps(
         own = [name for name in node.inputs if name in groups]
         for name in own[1:]:
             join(own[0], name)
-    for records in (coarse, fine):
-        planes: dict[int, str] = {}
-        for name, record in records.items():
-            if record.plane is not None:
-                join(name, planes.setdefault(id(record.plane), name))
     seen: set[str] = set()
     swaps = []
     for name in coarse:
@@ -136,8 +141,17 @@ def _swaps(
 
 
 def _bytes(names: Sequence[str], records: Mapping[str, TensorRecord]) -> int:
-    """Of planes, palettes and values; a plane that is shared counts once."""
-    chosen = [records[name] for name in names]
-    planes = {id(plane): plane for r in chosen for plane in (r.plane, r.mask) if plane is not None}
-    pngs = sum(len(band.png) for plane in planes.values() for band in plane.bands)
-    return pngs + sum(len(r.palettes) + len(r.values) for r in chosen)
+    """Of planes, palettes and values; of a shared plane, what each tensor has of its pixels."""
+    return round(sum(_own_bytes(records[name]) for name in names))
+
+
+def _own_bytes(record: TensorRecord) -> float:
+    palettes = len(record.palettes) if record.affine is None else _AFFINE_BYTES
+    bytes_ = float(palettes + len(record.values))
+    if record.mask is not None:
+        bytes_ += record.mask.png_bytes
+    if record.plane is None:
+        return bytes_
+    pixels = record.plane.rows * record.plane.width
+    part = 1.0 if record.mask is not None else min(1.0, math.prod(record.shape) / pixels)
+    return bytes_ + part * record.plane.png_bytes

@@ -1,7 +1,8 @@
 """A whole network coded by rate and distortion, at one price for a bit.
 
 Every layer's weights are coded for the least loss + lagrangian x bits (layer.py); what that does to
-the mean of its outputs is taken back by its bias (bias.py), which a layer without one is given.
+the mean of its outputs is taken back by its bias (bias.py), which a layer without one is given, and
+which is then coded at the same price (side.py). Small planes are gathered (gather.py).
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.compression.fates import choose_fate, relative_error, store_tensor
+from pocketlens.compression.gather import gather
 from pocketlens.compression.layer import CodedLayer, CodingSettings, code_layer
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.side import INDEX_BITS, CodedBias, bias_worths, code_bias
 from pocketlens.graph.graph import Graph, Network, Node
+from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
+from pocketlens.planes.best import encode_best
 from pocketlens.planes.encode import encode_plane
-from pocketlens.planes.plane import index_bits_for
 
 WITH_WEIGHTS = ("conv2d", "linear")
 _PALETTES = Settings()
@@ -55,7 +59,8 @@ def code_network(
     threads: int = 1,
     progress: Progress = silent,
 ) -> CodedNetwork:
-    """Code every weight tensor that has statistics; all others are kept in half precision.
+    """Code every weight tensor that has statistics, and their biases; all others are kept in half
+    precision.
 
     statistics  by tensor name
     lagrangian  nats a photo that a bit may cost, above 0
@@ -83,13 +88,23 @@ def code_network(
             if layer.bits <= 16 * with_bias.tensors[name].size:
                 coded[name] = layer
             progress("coding layers", number + 1, len(names))
-    shifts = _shifts(with_bias.graph, coded)
-    records = tuple(
-        _record(name, with_bias.tensors[name], coded.get(name), shifts.get(name), crush)
-        for name in with_bias.graph.tensor_names()
-    )
+    kept = _with_shifts(with_bias, coded)
+    biases = _coded_biases(kept, statistics, lagrangian)
+    records = []
+    for name in kept.graph.tensor_names():
+        values = with_bias.tensors[name]
+        if name in coded:
+            known = not statistics[name].is_data_free
+            records.append(_layer_record(name, values, coded[name], known, crush))
+        elif name in biases:
+            records.append(_bias_record(name, kept.tensors[name], biases[name], crush))
+        else:
+            records.append(_plain_record(name, kept.tensors[name]))
     losses = {name: layer.distortion for name, layer in coded.items()}
-    return CodedNetwork(with_bias.graph, records, losses)
+    losses |= {name: bias.distortion for name, bias in biases.items()}
+    return CodedNetwork(
+        kept.graph, gather(records, weights=weight_names(kept.graph), crush=crush), losses
+    )
 
 
 def _fits_half(values: NDArray[np.float32]) -> bool:
@@ -134,28 +149,38 @@ def _own_bias(
     return replace(node, inputs=(*node.inputs[:2], name, *node.inputs[3:]))
 
 
-def _shifts(graph: Graph, coded: Mapping[str, CodedLayer]) -> dict[str, NDArray[np.float32]]:
-    """What to add to each bias, by the bias's name."""
-    return {
-        node.inputs[2]: coded[node.inputs[1]].bias_shift
-        for node in graph.nodes
-        if node.op in WITH_WEIGHTS and node.inputs[1] in coded
+def _with_shifts(network: Network, coded: Mapping[str, CodedLayer]) -> Network:
+    """The network whose biases take back what coding does to the means of outputs."""
+    tensors = dict(network.tensors)
+    for node in network.graph.nodes:
+        if node.op in WITH_WEIGHTS and node.inputs[1] in coded:
+            name = node.inputs[2]
+            tensors[name] = tensors[name] + coded[node.inputs[1]].bias_shift
+    return Network(network.graph, tensors)
+
+
+def _coded_biases(
+    network: Network, statistics: Mapping[str, LayerStatistics], lagrangian: float
+) -> dict[str, CodedBias]:
+    """Those that are cheaper coded than in half precision."""
+    worths = {
+        name: worth
+        for name, worth in bias_worths(network.graph, statistics).items()
+        if _fits_half(network.tensors[name])
     }
+    coded = {}
+    for name, worth in worths.items():
+        found = code_bias(network.tensors[name], worth, lagrangian=lagrangian, among=len(worths))
+        if found is not None:
+            coded[name] = found
+    return coded
 
 
-def _record(
-    name: str,
-    values: NDArray[np.float32],
-    layer: CodedLayer | None,
-    shift: NDArray[np.float32] | None,
-    crush: int | None,
+def _layer_record(
+    name: str, values: NDArray[np.float32], layer: CodedLayer, known: bool, crush: int | None
 ) -> TensorRecord:
-    if layer is None:
-        kept = values if shift is None else values + shift
-        fate = choose_fate(kept, is_weight=False, settings=_PALETTES)
-        return store_tensor(name, kept, fate=fate, is_weight=False, settings=_PALETTES)
     size = len(layer.palette)
-    decoded = layer.palette.astype(np.float32)[layer.indices]
+    best = encode_best(layer.indices, palette_size=size, crush=crush)
     return TensorRecord(
         name,
         values.shape,
@@ -164,6 +189,34 @@ def _record(
         palette_size=size,
         group_rows=values.shape[0],
         palettes=np.ascontiguousarray(layer.palette, dtype="<f2").tobytes(),
-        plane=encode_plane(layer.indices, index_bits=index_bits_for(size), crush=crush),
-        error=relative_error(values, decoded),
+        plane=best.plane,
+        error=relative_error(values, layer.palette.astype(np.float32)[layer.indices]),
+        mask=best.mask,
+        common=best.common,
+        loss=layer.distortion if known else None,
     )
+
+
+def _bias_record(
+    name: str, values: NDArray[np.float32], bias: CodedBias, crush: int | None
+) -> TensorRecord:
+    size = len(bias.palette)
+    kind = "free values" if bias.affine is None else f"steps of {bias.affine[1]:.3g}"
+    return TensorRecord(
+        name,
+        values.shape,
+        "palette",
+        f"bias in {kind} by rate and distortion",
+        palette_size=size,
+        group_rows=len(values),
+        palettes=np.ascontiguousarray(bias.palette, dtype="<f2").tobytes(),
+        plane=encode_plane(bias.indices, index_bits=INDEX_BITS, crush=crush),
+        error=relative_error(values, bias.palette.astype(np.float32)[bias.indices]),
+        affine=bias.affine,
+        loss=bias.distortion,
+    )
+
+
+def _plain_record(name: str, values: NDArray[np.float32]) -> TensorRecord:
+    fate = choose_fate(values, is_weight=False, settings=_PALETTES)
+    return store_tensor(name, values, fate=fate, is_weight=False, settings=_PALETTES)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pocketlens.base.progress import Progress, silent
+from pocketlens.compression.gather import gather
 from pocketlens.compression.half import diffused_half, nearest_half
 from pocketlens.compression.overrides import Override, check_overrides, chosen_override
 from pocketlens.compression.settings import FLOAT_BITS, HALF_BITS, Settings
@@ -16,7 +17,7 @@ from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.palettes.palette import distinct_values, fit_grouped
-from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.best import encode_best
 from pocketlens.planes.plane import index_bits_for
 
 HALF_MAX = 65504.0
@@ -145,12 +146,7 @@ def _store_palette(
     reason = fate.reason
     if size < settings.levels:
         reason = f"only {size} distinct values: stored exactly in half precision"
-    plane = encode_plane(
-        fit.indices,
-        index_bits=index_bits_for(size),
-        crush=settings.crush,
-        progress=progress,
-    )
+    best = encode_best(fit.indices, palette_size=size, crush=settings.crush, progress=progress)
     return TensorRecord(
         name,
         values.shape,
@@ -159,8 +155,10 @@ def _store_palette(
         palette_size=size,
         group_rows=group_rows,
         palettes=np.ascontiguousarray(fit.palettes, dtype="<f2").tobytes(),
-        plane=plane,
+        plane=best.plane,
         error=fit.error,
+        mask=best.mask,
+        common=best.common,
     )
 
 
@@ -171,7 +169,10 @@ def store_tensors(
     settings: Settings,
     progress: Progress = silent,
 ) -> tuple[TensorRecord, ...]:
-    """Give every tensor of a graph its fate and its record, in the graph's order."""
+    """Give every tensor of a graph its fate and its record, in the graph's order.
+
+    Small planes are gathered into shared ones.
+    """
     weights = weight_names(graph)
     names = graph.tensor_names()
     check_overrides(settings.overrides, tensors=names, weights=weights)
@@ -190,4 +191,4 @@ def store_tensors(
         records.append(store_tensor(name, values, fate=fate, is_weight=is_weight, settings=own))
         done += values.size
     progress("palettes and planes", done, total)
-    return tuple(records)
+    return gather(records, weights=weights, crush=settings.crush)

@@ -16,9 +16,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from pocketlens.graph.graph import Shape
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.planes.decode import decode_indices
-from pocketlens.planes.encode import encode_plane, encode_shared
+from pocketlens.planes.encode import Indices, encode_plane, encode_shared
 from pocketlens.planes.packing import pack_rows
 from pocketlens.planes.plane import INDEX_BITS, Plane
 
@@ -58,38 +59,45 @@ def gather(
 
     Same records, same bytes. Tensors need not lie in a plane in the order of the records.
     """
-    out = _apart(records, crush)
+    out = list(records)
     for index_bits, are_weights in product(INDEX_BITS, (True, False)):
         smalls = [
             small
-            for small in _small(out, index_bits)
-            if (out[small.place].name in weights) == are_weights
+            for small in _small(records, index_bits)
+            if (records[small.place].name in weights) == are_weights
         ]
         for run in _runs(smalls, index_bits):
-            plane, starts = encode_shared(
-                [small.indices for small in run], index_bits=index_bits, crush=crush
-            )
-            alone = sum(_plane_bytes(out[small.place]) for small in run)
-            if plane.png_bytes + PLANE_ROW_BYTES >= alone:
+            arrays = [small.indices for small in run]
+            if not _pays(arrays, [records[small.place].shape for small in run], index_bits):
                 continue
+            plane, starts = encode_shared(arrays, index_bits=index_bits, crush=crush)
             for small, start in zip(run, starts, strict=True):
                 out[small.place] = replace(out[small.place], plane=plane, first_pixel=start)
-    return tuple(out)
+    return tuple(
+        _apart(record, crush) if record is before else record
+        for record, before in zip(out, records, strict=True)
+    )
 
 
-def _apart(records: Sequence[TensorRecord], crush: int | None) -> list[TensorRecord]:
-    """Each tensor with a plane of its own."""
-    apart = []
-    for record in records:
-        plane = record.plane
-        if plane is None or record.mask is not None or _is_own(record, plane):
-            apart.append(record)
-            continue
-        count = math.prod(record.shape)
-        indices = decode_indices(plane, count, first_pixel=record.first_pixel)
-        own = encode_plane(indices.reshape(record.shape), index_bits=plane.index_bits, crush=crush)
-        apart.append(replace(record, plane=own, first_pixel=0))
-    return apart
+def _pays(arrays: Sequence[Indices], shapes: Sequence[Shape], index_bits: int) -> bool:
+    """Whether a shared plane is smaller than each alone, uncrushed."""
+    plane, _ = encode_shared(arrays, index_bits=index_bits)
+    alone = sum(
+        encode_plane(indices.reshape(shape), index_bits=index_bits).png_bytes + PLANE_ROW_BYTES
+        for indices, shape in zip(arrays, shapes, strict=True)
+    )
+    return plane.png_bytes + PLANE_ROW_BYTES < alone
+
+
+def _apart(record: TensorRecord, crush: int | None) -> TensorRecord:
+    """The tensor with a plane of its own."""
+    plane = record.plane
+    if plane is None or record.mask is not None or _is_own(record, plane):
+        return record
+    indices = decode_indices(plane, math.prod(record.shape), first_pixel=record.first_pixel)
+    shaped = indices.reshape(record.shape)
+    own = encode_plane(shaped, index_bits=plane.index_bits, crush=crush)
+    return replace(record, plane=own, first_pixel=0)
 
 
 def _is_own(record: TensorRecord, plane: Plane) -> bool:
@@ -106,7 +114,8 @@ def _small(records: Sequence[TensorRecord], index_bits: int) -> list[_Small]:
             continue
         count = math.prod(record.shape)
         if plane.index_bits == index_bits and count * index_bits <= 8 * SMALL_BYTES:
-            found.append(_Small(place, decode_indices(plane, count)))
+            indices = decode_indices(plane, count, first_pixel=record.first_pixel)
+            found.append(_Small(place, indices))
     return found
 
 
@@ -167,8 +176,3 @@ def _code_bits(counts: Counts) -> NDArray[np.float64]:
     bits = total * np.log2(total) - own
     coded: NDArray[np.float64] = np.maximum(bits, total) + _TABLE_BITS + _TABLE_BITS_A_BYTE * used
     return coded
-
-
-def _plane_bytes(record: TensorRecord) -> int:
-    assert record.plane is not None
-    return record.plane.png_bytes + PLANE_ROW_BYTES
