@@ -172,3 +172,16 @@ def test_no_photo_is_an_error() -> None:
 def test_an_input_of_another_shape_is_an_error() -> None:
     with pytest.raises(UsageError, match="calibration-input"):
         collect(zoo(), [np.zeros((1, 3, 9, 11), np.float32)])
+
+
+@pytest.mark.parametrize("sizes", [[1] * 200, [1, 70, 3, 5, 64, 57], [200]])
+def test_samples_may_come_one_by_one(sizes: list[int]) -> None:
+    samples = np.random.default_rng(5).standard_normal((2, 9, 200)).astype(np.float32)
+    moments = Moments(2, 9)
+    for part in np.split(samples, np.cumsum(sizes)[:-1], axis=2):
+        moments.add(part.copy())
+    assert moments.samples == 200
+    mean, covariance = moments.finish()
+    np.testing.assert_allclose(mean, samples.mean(axis=2), atol=1e-6)
+    for group in (0, 1):
+        np.testing.assert_allclose(covariance[group], np.cov(samples[group], bias=True), atol=1e-6)
