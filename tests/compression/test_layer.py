@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pocketlens.base.errors import UsageError
+from pocketlens.base.halves import even_halves
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.compression.layer import CodedLayer, CodingSettings, code_layer, guess_statistics
 from pocketlens.palettes.palette import fit_palette
@@ -47,12 +48,18 @@ def check(coded: CodedLayer, weights: Weights) -> None:
     assert coded.indices.shape == weights.shape
     assert coded.indices.dtype == np.uint8
     assert coded.palette.dtype == np.float16
-    assert (np.diff(coded.palette.astype(np.float64)) > 0).all()
-    assert np.unique(coded.indices).tolist() == list(range(len(coded.palette)))
+    if coded.affine is None:
+        assert (np.diff(coded.palette.astype(np.float64)) > 0).all()
+        assert np.unique(coded.indices).tolist() == list(range(len(coded.palette)))
+    else:
+        assert coded.palette.tobytes() == even_halves(*coded.affine, len(coded.palette))
+        assert coded.indices.max() == len(coded.palette) - 1
     assert coded.bias_shift.shape == (len(weights),)
     assert np.isfinite(coded.bias_shift).all()
     plane = encode_plane(coded.indices, index_bits=index_bits_for(len(coded.palette)))
-    bits = 8 * sum(len(band.png) for band in plane.bands) + 16 * len(coded.palette)
+    bits = 8 * sum(len(band.png) for band in plane.bands) + (
+        64 if coded.affine else 16 * len(coded.palette)
+    )
     assert coded.bits == bits
 
 

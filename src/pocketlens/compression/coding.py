@@ -185,7 +185,7 @@ def _layer_record(
         name,
         values.shape,
         "palette",
-        f"{size} values by rate and distortion",
+        _layer_reason(layer),
         palette_size=size,
         group_rows=values.shape[0],
         palettes=np.ascontiguousarray(layer.palette, dtype="<f2").tobytes(),
@@ -193,8 +193,15 @@ def _layer_record(
         error=relative_error(values, layer.palette.astype(np.float32)[layer.indices]),
         mask=best.mask,
         common=best.common,
+        affine=layer.affine,
         loss=layer.distortion if known else None,
     )
+
+
+def _layer_reason(layer: CodedLayer) -> str:
+    if layer.affine is None:
+        return f"{len(layer.palette)} values by rate and distortion"
+    return f"steps of {layer.affine[1]:.3g} by rate and distortion"
 
 
 def _bias_record(

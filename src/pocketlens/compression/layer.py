@@ -18,8 +18,15 @@ from numpy.typing import NDArray
 
 from pocketlens.base.errors import UsageError
 from pocketlens.calibration.statistics import LayerStatistics
+from pocketlens.compression.affine import AFFINE_BITS, Levels, solve_even
 from pocketlens.compression.bias import bias_shift
-from pocketlens.compression.problem import CodingSettings, evened, pose, shrunk_covariance
+from pocketlens.compression.problem import (
+    CodingSettings,
+    Problem,
+    evened,
+    pose,
+    shrunk_covariance,
+)
 from pocketlens.compression.solving import HALF_VALUE_BITS, solve, to_half
 from pocketlens.palettes.rate_distortion import check_lagrangian
 from pocketlens.planes.best import MASK_FILE_BYTES, BestPlane, encode_best
@@ -47,10 +54,11 @@ class CodedLayer:
     """A layer's weights, coded.
 
     indices     uint8, shaped like the weights
-    palette     float16 (k,), ascending, all different, all used
+    palette     float16 (k,), ascending; all different and all used where it is not affine
     bias_shift  float32 (outputs,): what to add to the bias
     distortion  nats a photo, by the statistics
     bits        of the planes as PNG and of the palette
+    affine      None, or (offset, step) that the palette is made of (base/halves.even_halves)
     """
 
     indices: NDArray[np.uint8]
@@ -58,6 +66,7 @@ class CodedLayer:
     bias_shift: NDArray[np.float32]
     distortion: float
     bits: int
+    affine: tuple[float, float] | None = None
 
 
 def code_layer(
@@ -87,20 +96,36 @@ def code_layer(
         if most_used <= container:
             continue  # the larger container did not need more levels than this one holds
         palette, flat = to_half(solve(problem, container))
-        indices = problem.in_place(flat, rows.shape)
-        coded = palette.astype(np.float32)[indices]
         most_used = len(palette)
-        found = CodedLayer(
-            indices.reshape(weights.shape),
-            palette,
-            bias_shift(rows, coded, statistics.mean),
-            problem.loss(palette.astype(np.float32)[flat]),
-            _encoded_bits(indices.reshape(weights.shape), palette),
-        )
-        if best is None or _cost(found, lagrangian) < _cost(best, lagrangian):
-            best = found
+        tried = [Levels(flat, palette, None)]
+        if container == CONTAINERS[0] and most_used > CONTAINERS[1]:
+            even = solve_even(problem)
+            tried += [] if even is None else [even]
+        for solution in tried:
+            found = _finished(problem, weights, statistics, solution)
+            if best is None or _cost(found, lagrangian) < _cost(best, lagrangian):
+                best = found
     assert best is not None
     return best
+
+
+def _finished(
+    problem: Problem,
+    weights: NDArray[np.float32],
+    statistics: LayerStatistics,
+    solution: Levels,
+) -> CodedLayer:
+    rows = _rows_of(weights)
+    indices = problem.in_place(solution.indices, rows.shape)
+    values = solution.palette.astype(np.float32)
+    return CodedLayer(
+        indices.reshape(weights.shape),
+        solution.palette,
+        bias_shift(rows, values[indices], statistics.mean),
+        problem.loss(values[solution.indices]),
+        _encoded_bits(indices.reshape(weights.shape), solution.palette, solution.affine),
+        solution.affine,
+    )
 
 
 def guess_statistics(weights: NDArray[np.float32], *, groups: int = 1) -> LayerStatistics:
@@ -123,10 +148,15 @@ def _cost(layer: CodedLayer, lagrangian: float) -> float:
     return layer.distortion + lagrangian * layer.bits
 
 
-def _encoded_bits(indices: NDArray[np.uint8], palette: NDArray[np.float16]) -> int:
+def _encoded_bits(
+    indices: NDArray[np.uint8],
+    palette: NDArray[np.float16],
+    affine: tuple[float, float] | None,
+) -> int:
     kept: BestPlane = encode_best(indices, palette_size=len(palette))
     mask_bytes = MASK_FILE_BYTES if kept.mask is not None else 0
-    return 8 * (kept.png_bytes + mask_bytes) + HALF_VALUE_BITS * len(palette)
+    palette_bits = HALF_VALUE_BITS * len(palette) if affine is None else AFFINE_BITS
+    return 8 * (kept.png_bytes + mask_bytes) + palette_bits
 
 
 def _rows_of(weights: NDArray[np.float32]) -> NDArray[np.float32]:

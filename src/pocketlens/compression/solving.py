@@ -57,7 +57,7 @@ def solve(problem: Problem, most_levels: int) -> Solution:
     values, lengths = start.values, start.lengths_bits
     best: Solution | None = None
     for _ in range(problem.settings.passes):
-        coding = _code(problem, values, lengths)
+        coding = code(problem, values, lengths)
         used = np.bincount(coding.indices, minlength=len(values)) > 0
         indices = renumbered(coding.indices, used)
         values = values[used]
@@ -72,7 +72,7 @@ def solve(problem: Problem, most_levels: int) -> Solution:
     return _refitted(problem, best)
 
 
-def _code(problem: Problem, values: Array, lengths: Array) -> Coding:
+def code(problem: Problem, values: Array, lengths: Array) -> Coding:
     """Indices and targets of all parts, flat."""
     rate = problem.lagrangian * problem.settings.inner_rate
     codings = [_code_part(part, values, lengths, rate) for part in problem.parts]
