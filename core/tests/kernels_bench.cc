@@ -1,6 +1,7 @@
 // How fast single layers run, in GFLOP/s, one thread.
 //
 //   kernels_bench [target [filter]]      target: avx512, avx2, sse2, neon, scalar
+//   kernels_bench target ways            the plain way of a 3x3 conv2d against Winograd's
 //
 // The time is the least of some runs, each after the layer's own data have been in use; so data
 // that fit a cache are read from there. Not a test.
@@ -120,13 +121,15 @@ const Layer kLayers[] = {
     {"various", grouped(48, 48, 2, 3, 1, 56), 1},
 };
 
-double time_conv(const KernelTable& table, const ConvShape& s, Encoding encoding) {
+double time_conv(const KernelTable& table, const ConvShape& s, Encoding encoding,
+                 ConvWay way = ConvWay::kQuickest) {
   Random random(3);
   const ConvCase cc(random, s, {1, 0, 0});
   const WeightsCase wc(random, encoding, s.outputs, s.depth(), 1 << 20);
   const PackedWeights packed(table, wc);
   Conv2d conv = cc.conv;
   conv.weights = packed.weights;
+  conv.way = way;
   std::vector<float> output(conv.out_image);
   conv.output = output.data();
   if (s.groups == s.channels && s.groups == s.outputs) {
@@ -167,6 +170,28 @@ void bench_convs(const KernelTable& table, const char* filter) {
     printf("\n");
   }
   end_net();
+}
+
+// Whether the rule that chooses between the plain way and Winograd's chooses the quicker one.
+void bench_ways(const KernelTable& table) {
+  double plain_ms = 0, chosen_ms = 0, least_ms = 0;
+  for (const int channels : {16, 32, 64, 128, 256, 512}) {
+    for (const int outputs : {16, 32, 64, 128, 256, 512}) {
+      for (const int out : {7, 14, 28, 56}) {
+        const ConvShape s = dense(channels, outputs, 3, 1, out);
+        if (s.flops() > 1e9) continue;
+        const double plain = time_conv(table, s, Encoding::kIndex4, ConvWay::kPlain) * 1e3;
+        const double winograd = time_conv(table, s, Encoding::kIndex4, ConvWay::kWinograd) * 1e3;
+        const double chosen = time_conv(table, s, Encoding::kIndex4) * 1e3;
+        const bool wrong = chosen > 1.05 * std::min(plain, winograd);
+        printf("3x3 %3d-%3d out %2d  plain %7.3f ms  Winograd %7.3f  x%.2f  chosen %7.3f%s\n",
+               channels, outputs, out, plain, winograd, plain / winograd, chosen,
+               wrong ? "  <- the slower one" : "");
+        plain_ms += plain, chosen_ms += chosen, least_ms += std::min(plain, winograd);
+      }
+    }
+  }
+  printf("in all: plain %.2f ms, by the rule %.2f, at best %.2f\n", plain_ms, chosen_ms, least_ms);
 }
 
 void bench_linears(const KernelTable& table) {
@@ -230,6 +255,10 @@ int main(int count, char** arguments) {
     const KernelTable& table = kernel_table(i);
     if (strcmp(count > 1 ? arguments[1] : kernel_table(0).name, table.name) != 0) continue;
     printf("%s, one thread\n\n", table.name);
+    if (count > 2 && strcmp(arguments[2], "ways") == 0) {
+      test::bench_ways(table);
+      return 0;
+    }
     test::bench_convs(table, count > 2 ? arguments[2] : nullptr);
     if (count > 2) return 0;
     test::bench_linears(table);

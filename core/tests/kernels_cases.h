@@ -175,7 +175,7 @@ struct ConvCase {
             s.dilation_h, s.dilation_w, s.out_h,     s.out_w,
             image,        block,        row,         (size_t)pixel,
             out_image,    input.data(), bias.data(), s.residual ? residual.data() : nullptr,
-            nullptr,      {},           activation};
+            nullptr,      {},           activation,  ConvWay::kQuickest};
   }
 };
 

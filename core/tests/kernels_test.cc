@@ -115,11 +115,13 @@ void test_conv(const KernelTable& table, Random& random, const ConvShape& shape,
   const int rows_of[] = {1, 4, 16, 32, 40, 100000};
   const Activation activations[] = {{0, 0, 0}, {1, 0, 0}, {3, -0.5f, 1}, {7, 0, 0}};
   const Activation activation = random.pick(activations);
-  const ConvCase cc(random, shape, activation);
+  ConvCase cc(random, shape, activation);
   const WeightsCase wc(random, random.pick(kEncodings), shape.outputs, shape.depth(),
                        random.pick(rows_of));
   const PackedWeights packed(table, wc), plain(scalar_table(), wc);
   const Kernel kernel = conv_kernel(table, depthwise);
+  // Winograd's way wherever it can be taken: the rule would leave it to large shapes.
+  cc.conv.way = random.below(4) ? ConvWay::kWinograd : ConvWay::kPlain;
   const auto want = run_conv(conv_kernel(scalar_table(), depthwise), cc, plain.weights, nullptr);
   const auto got = run_conv(kernel, cc, packed.weights, nullptr);
   const auto again = run_conv(kernel, cc, packed.weights, &random);
@@ -167,6 +169,18 @@ void test_convs(const KernelTable& table, Random& random) {
   for (int repeat = 0; repeat < 700; ++repeat) {
     test_conv(table, random, random_conv(random), false);
   }
+  for (int repeat = 0; repeat < 300; ++repeat) {  // as Winograd's way takes them
+    ConvShape s = random_conv(random);
+    const int many[] = {8, 16, 17, 40, 100, 160, 300};
+    s.groups = 1 + random.below(2);
+    s.channels = s.groups == 1 ? random.pick(many) : 2 * kLanes * (1 + random.below(3));
+    s.outputs = s.groups == 1 ? random.pick(many) : 2 * kLanes * (1 + random.below(6));
+    s.kernel_h = s.kernel_w = 3;
+    s.stride_h = s.stride_w = s.dilation_h = s.dilation_w = 1;
+    s.out_h = 1 + random.below(20);
+    s.compact = false;
+    test_conv(table, random, s, false);
+  }
   const int group_counts[] = {2, 3, 4, 8}, per_group[] = {1, 2, 3, 4, 8, 12, 16, 24, 32, 48};
   for (int repeat = 0; repeat < 200; ++repeat) {
     ConvShape s = random_conv(random);
@@ -187,6 +201,7 @@ void test_convs(const KernelTable& table, Random& random) {
   test_conv(table, random, {3, 200, 50, 1, 7, 7, 1, 1, 1, 1, 5, 6, false, true, 1}, false);
   test_conv(table, random, {1, 520, 72, 1, 3, 3, 1, 1, 1, 1, 4, 5, false, true, 0}, false);
   test_conv(table, random, {1, 40, 40, 40, 5, 5, 1, 1, 1, 1, 70, 71, false, true, 0}, true);
+  test_conv(table, random, {1, 400, 200, 1, 3, 3, 1, 1, 1, 1, 29, 30, false, true, 1}, false);
 }
 
 // ---- linear and matmul

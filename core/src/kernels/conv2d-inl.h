@@ -8,6 +8,7 @@
 #include "kernels/activate-inl.h"
 #include "kernels/conv_panels-inl.h"
 #include "kernels/tile-inl.h"
+#include "kernels/winograd-inl.h"
 
 namespace pocketlens {
 namespace {
@@ -141,14 +142,17 @@ void run_panel_block(const ConvRun& run, const PanelBlocks& blocks, int32_t numb
 }
 
 size_t conv2d_items(const Conv2d& conv) {
+  if (is_winograd(conv)) return winograd_items(conv);
   return (size_t)panel_blocks(conv).count * (size_t)tile_count(tiling_of(conv));
 }
 
 size_t conv2d_scratch_bytes(const Conv2d& conv) {
+  if (is_winograd(conv)) return winograd_scratch_bytes(conv);
   return panel_scratch_floats(conv, panel_blocks(conv)) * sizeof(float);
 }
 
 void conv2d_run(const Conv2d& conv, size_t begin, size_t end, void* scratch) {
+  if (is_winograd(conv)) return winograd_run(conv, begin, end, scratch);
   const PanelBlocks blocks = panel_blocks(conv);
   const ConvRun run = {conv, tiling_of(conv), clip_of(conv.activation),
                        static_cast<float*>(scratch)};

@@ -53,6 +53,10 @@ struct Weights {
   int32_t group_rows;
 };
 
+// How a conv2d is computed. kQuickest: by a rule on its shape alone; the others are for tests and
+// benchmarks. kWinograd: where a shape does not allow it, plainly.
+enum class ConvWay : uint8_t { kQuickest, kPlain, kWinograd };
+
 // One conv2d on an input that is already padded (no bounds are checked while it runs).
 //   input   element (n, block, y, x, lane) at
 //           n*in_image + block*in_block + y*in_row + x*in_pixel + lane   (floats)
@@ -70,6 +74,7 @@ struct Conv2d {
   float* output;
   Weights weights;
   Activation activation;
+  ConvWay way;
 };
 
 // y[b][o] = activation(sum_k w[o][k] x[b][k] + bias[o]);  rows of x and y are contiguous.

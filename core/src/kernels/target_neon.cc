@@ -8,6 +8,9 @@ namespace pocketlens {
 namespace {
 
 constexpr int kTilePixels[] = {6};  // pixels of a micro-kernel of 1, 2, .. panels
+// Costs of Winograd's way in vectors of 16 multiplied and added: of transforming the weights of a
+// channel and panel, the patch of a channel block and tile, the sums of a panel and tile.
+constexpr double kWinogradWeightCost = 60, kWinogradPatchCost = 60, kWinogradOutputCost = 50;
 constexpr int kDepthwisePixels = 6;
 
 }  // namespace
