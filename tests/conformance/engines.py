@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from node_core import WASM_TARGETS, WasmEngine
 from pocketlens.engine.core import CoreEngine, targets
 from pocketlens.engine.reference import ReferenceEngine
 from pocketlens.graph.graph import Network
@@ -59,6 +60,20 @@ def _core(target: str) -> Run:
     return run
 
 
+def _wasm(target: str) -> Run:
+    def run(contents: LensContents, inputs: Sequence[Array]) -> list[Array]:
+        engine = WasmEngine(contents, target=target)
+        try:
+            return engine.run(inputs)
+        finally:
+            engine.close()
+
+    return run
+
+
 REFERENCE = Engine("reference", _reference)
-CORES = tuple(Engine(f"core-{target}", _core(target)) for target in targets())
+CORES = (
+    *(Engine(f"core-{target}", _core(target)) for target in targets()),
+    *(Engine(f"core-wasm_{target}", _wasm(target)) for target in WASM_TARGETS),
+)
 ENGINES = (REFERENCE, *CORES)

@@ -57,7 +57,8 @@ POCKETLENS_INLINE void decode_rows(const DecodeJob& job, LookUp look_up) {
   for (int32_t k0 = job.k_begin / kInputs * kInputs; k0 < job.k_end;
        k0 += kInputs, row += kRowBytes) {
     __builtin_prefetch(row + 16 * kRowBytes);
-    if (!all_lanes || k0 < job.k_begin || k0 + kInputs > job.k_end) {
+    const bool whole = all_lanes && k0 >= job.k_begin && k0 + kInputs <= job.k_end;
+    if (!whole || (kSmallCode && kInputs > 8)) {
       decode_part<kInputs>(job, k0, row, look_up);
       continue;
     }

@@ -50,7 +50,7 @@ POCKETLENS_INLINE void depthwise_step(const Conv2d& conv, const DepthwiseRow& ro
       POCKETLENS_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const int tap = i - p * kStride;
-        if (tap >= 0 && tap < kKernel) sum[p] += x * weight[tap];
+        if (tap >= 0 && tap < kKernel) sum[p] = multiply_add(x, weight[tap], sum[p]);
       }
     }
     input += conv.in_row * (size_t)conv.dilation_h;
@@ -102,7 +102,7 @@ void depthwise_row_any(const Conv2d& conv, const DepthwiseRow& row, int32_t lane
         } else {
           for (int32_t lane = 0; lane < lanes; ++lane) input[lane] = at[lane];
         }
-        sum += input * load(weights);
+        sum = multiply_add(input, load(weights), sum);
       }
     }
     finish(row, x, sum);

@@ -19,8 +19,12 @@ Tables list_tables() {
   tables.table[tables.count++] = &kSse2Table;
 #elif defined(__aarch64__)
   tables.table[tables.count++] = &kNeonTable;
+#elif defined(__wasm_simd128__)
+  tables.table[tables.count++] = &kWasmTable;
 #endif
+#if !defined(__wasm_simd128__)  // a page does without the plain loops
   tables.table[tables.count++] = &kScalarTable;
+#endif
   return tables;
 }
 

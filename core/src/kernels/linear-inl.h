@@ -20,7 +20,8 @@ constexpr int32_t kLinearRowsGoal = 96;  // rows of a batch in an item
 typedef V Chains[kChains][kVectors];
 
 POCKETLENS_INLINE void add_weights(Chains& sum, int k, int vector, V weights, float x) {
-  sum[k % kChains][vector] += weights * x;
+  V& chain = sum[k % kChains][vector];
+  chain = multiply_add(weights, splat(x), chain);
 }
 
 // The packed rows of kInputs inputs that are whole; returns how many inputs that was.
@@ -69,7 +70,7 @@ void multiply_any(const Weights& w, int32_t panel, int32_t begin, const float* x
     decode(w, panel, k, end, part, kLanes);
     for (int32_t i = 0; i < end - k; ++i) {
       for (int vector = 0; vector < kVectors; ++vector) {
-        sum[0][vector] += load(part + i * kLanes + vector * kWidth) * x[k + i];
+        add_weights(sum, 0, vector, load(part + i * kLanes + vector * kWidth), x[k + i]);
       }
     }
   }
@@ -100,6 +101,7 @@ int32_t multiply_whole(const Weights& w, int32_t panel, const float* x, Chains& 
   if (index_bits(w.encoding) == 0) return multiply_values(w, panel, x, sum);
   if (palette_end(w, panel, 0) < kLanes) return 0;
   const uint16_t* palette = palette_of(w, panel * kLanes);
+  if (kSmallCode && w.encoding != Encoding::kIndex4 && w.encoding != Encoding::kIndex8) return 0;
   switch (w.encoding) {
     case Encoding::kIndex1:
       return multiply_small<1>(panel_at(w, panel), palette, w.depth, x, sum);

@@ -67,7 +67,7 @@ POCKETLENS_INLINE ExpParts exp_parts(V x, V low) {
           of_bits(plus(n - half, 127) << 23)};
 }
 
-POCKETLENS_INLINE V exponential(V x, V low = V{}) {
+POCKETLENS_MATH V exponential(V x, V low = V{}) {
   const ExpParts e = exp_parts(x, low);
   return (e.rest + 1.f) * e.scale1 * e.scale2;
 }
@@ -80,7 +80,7 @@ POCKETLENS_INLINE V exponential_minus_1(V x) {
 }
 
 // log(x) for normal x > 0.
-POCKETLENS_INLINE V log_normal(V x) {
+POCKETLENS_MATH V log_normal(V x) {
   constexpr float kCoefficients[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
                                      -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
                                      2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
@@ -95,7 +95,7 @@ POCKETLENS_INLINE V log_normal(V x) {
   return m + y + n * 0.693359375f;
 }
 
-POCKETLENS_INLINE V logarithm(V x) {
+POCKETLENS_MATH V logarithm(V x) {
   const float infinity = __builtin_inff();
   const I tiny = x < 1.17549435e-38f;  // subnormal, zero or negative
   V y = log_normal(select(tiny, x * 8388608.f, x)) - select(tiny, splat(15.9423851528787f), V{});
@@ -112,7 +112,7 @@ POCKETLENS_INLINE V log_1_plus(V x) {
 
 POCKETLENS_INLINE V sigmoid(V x) { return 1.f / (exponential(-x) + 1.f); }
 
-POCKETLENS_INLINE V hyperbolic_tangent(V x) {
+POCKETLENS_MATH V hyperbolic_tangent(V x) {
   constexpr float kCoefficients[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
                                      1.33314422036e-1f, -3.33332819422e-1f};
   const V square = x * x, size = absolute(x);
@@ -123,7 +123,7 @@ POCKETLENS_INLINE V hyperbolic_tangent(V x) {
 
 // erfc(scale x) for x >= 0, where square = scale^2. Its exponential takes the square of x in two
 // parts (the upper half of x squares exactly), for a float's rounding of it would be seen.
-POCKETLENS_INLINE V error_complement(V x, float scale, float square) {
+POCKETLENS_MATH V error_complement(V x, float scale, float square) {
   constexpr float kCoefficients[] = {
       1.168393494e-02f,  -1.200687503e-01f, 4.216300821e-01f, -6.605827514e-01f, 4.136998382e-01f,
       -9.441969124e-02f, 2.242593856e-01f,  2.389041832e-01f, 2.828278609e-01f,  2.820658874e-01f};
@@ -134,7 +134,7 @@ POCKETLENS_INLINE V error_complement(V x, float scale, float square) {
   return polynomial(t, kCoefficients) * t * exponential(-(upper * upper * square), -lower);
 }
 
-POCKETLENS_INLINE V error_function(V x) {
+POCKETLENS_MATH V error_function(V x) {
   constexpr float kCoefficients[] = {
       7.853861353153693e-5f, -8.010193625184903e-4f, 5.188327685732524e-3f, -2.685381193529856e-2f,
       1.128358514861418e-1f, -3.761262582423300e-1f, 1.128379165726710e+0f};

@@ -10,6 +10,8 @@ namespace pocketlens {
 extern const KernelTable kAvx512Table, kAvx2Table, kSse2Table;
 #elif defined(__aarch64__)
 extern const KernelTable kNeonTable;
+#elif defined(__wasm_simd128__)
+extern const KernelTable kWasmTable;
 #endif
 extern const KernelTable kScalarTable;
 

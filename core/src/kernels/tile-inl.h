@@ -91,7 +91,7 @@ void run_tile(const Walk& walk, const Tile& tile) {
             const V x = splat(input[(size_t)k + (size_t)pixel * step]);
             POCKETLENS_UNROLL
             for (int column = 0; column < kColumns; ++column) {
-              sum[pixel][column] += weight[column] * x;
+              sum[pixel][column] = multiply_add(weight[column], x, sum[pixel][column]);
             }
           }
         }

@@ -21,7 +21,7 @@ namespace pocketlens {
 namespace {
 
 constexpr int32_t kTaps = 9, kPositions = 16;
-constexpr int32_t kItemPanels = 8;              // of an item, at least
+constexpr int32_t kItemPanels = 8;                // of an item, at least
 constexpr int64_t kItemFloats = (768 << 10) / 4;  // of patches and sums, about
 constexpr int32_t kFewestTiles = 48;
 constexpr int32_t kWinogradSliceFloats = (192 << 10) / 4;
@@ -192,10 +192,9 @@ void transform_weights(const WinogradRun& run, const PanelBlock& block, int32_t 
     for (int32_t b = first; b < first + blocks; ++b) {
       const int32_t channels = least(kLanes, block.channels - b * kLanes);
       const int32_t begin = b * kTaps * kLanes;
-      decode(run.conv.weights, block.first_panel + panel, begin, begin + channels * kTaps,
-             run.taps, kLanes);
-      float* to = run.weights +
-                  (size_t)((b - first) * kLanes * block.panels + panel) * kLanes;
+      decode(run.conv.weights, block.first_panel + panel, begin, begin + channels * kTaps, run.taps,
+             kLanes);
+      float* to = run.weights + (size_t)((b - first) * kLanes * block.panels + panel) * kLanes;
       for (int32_t c = 0; c < channels; ++c, to += (size_t)block.panels * kLanes) {
         for (int v = 0; v < kLanes; v += kWidth) {
           transform_window(run.taps + c * kLanes + v, (size_t)channels * kLanes, to + v,
@@ -208,8 +207,7 @@ void transform_weights(const WinogradRun& run, const PanelBlock& block, int32_t 
 
 alignas(64) constexpr float kZeros[kLanes] = {};
 
-void sum_products(const WinogradRun& run, const PanelBlock& block, int32_t first,
-                  int32_t blocks) {
+void sum_products(const WinogradRun& run, const PanelBlock& block, int32_t first, int32_t blocks) {
   const int32_t last = least(kLanes, block.channels - (first + blocks - 1) * kLanes);
   const size_t plane = (size_t)run.tiles * kLanes;
   const Walk walk = {blocks, 1, {1, kLanes}, {1, last}, plane, 0, 0};
@@ -255,9 +253,9 @@ void write_outputs(const WinogradRun& run, const float* sums, int32_t panel, int
   const int32_t y = (run.first_tile + begin) / run.cut.tiles_x * 2;
   const int32_t first_x = (run.first_tile + begin) % run.cut.tiles_x * 2;
   const int32_t rows = least(2, conv.out_h - y);
-  const size_t place = (size_t)run.image * conv.out_image +
-                       ((size_t)panel * (size_t)conv.out_h + (size_t)y) * (size_t)conv.out_w *
-                           kLanes;
+  const size_t place =
+      (size_t)run.image * conv.out_image +
+      ((size_t)panel * (size_t)conv.out_h + (size_t)y) * (size_t)conv.out_w * kLanes;
   const Range range = clip_of(conv.activation);
   for (int v = 0; v < kLanes; v += kWidth) {
     const V bias = load(conv.bias + panel * kLanes + v);
@@ -319,9 +317,19 @@ void winograd_run(const Conv2d& conv, size_t begin, size_t end, void* scratch) {
   const WinogradCut cut = winograd_cut(conv);
   const WinogradScratch places = winograd_scratch(conv, cut);
   float* floats = static_cast<float*>(scratch);
-  WinogradRun run = {conv, cut, 0, 0, 0, 0, floats, floats + places.weights,
-                     floats + places.sums, floats + places.taps,
-                     places.patch_step, places.weight_step, places.sum_step};
+  WinogradRun run = {conv,
+                     cut,
+                     0,
+                     0,
+                     0,
+                     0,
+                     floats,
+                     floats + places.weights,
+                     floats + places.sums,
+                     floats + places.taps,
+                     places.patch_step,
+                     places.weight_step,
+                     places.sum_step};
   const size_t parts = (size_t)cut.parts, runs = (size_t)cut.runs, groups = (size_t)conv.groups;
   for (size_t item = begin; item < end; ++item) {
     const int32_t part = (int32_t)(item % parts), number = (int32_t)(item / parts % runs);

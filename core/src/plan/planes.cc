@@ -4,9 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <algorithm>
-
 #include "base/bytes.h"
+#include "base/sort.h"
 #include "plan/plan.h"
 
 namespace pocketlens {
@@ -34,7 +33,7 @@ bool collect_uses(const Plan& plan, Array<Use>* uses) {
     if (!uses->push({t.plane, t.first_pixel, number, false})) return false;
     if (t.masked() && !uses->push({t.mask, 0, number, true})) return false;
   }
-  std::sort(uses->begin(), uses->end());
+  sort_items(uses->data(), uses->size(), [](const auto& a, const auto& b) { return a < b; });
   return true;
 }
 

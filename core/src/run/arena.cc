@@ -3,7 +3,7 @@
 // section 5, "greedy by size for offset calculation".)
 #include "run/arena.h"
 
-#include <stdlib.h>
+#include "base/sort.h"
 
 namespace pocketlens {
 namespace {
@@ -96,9 +96,8 @@ struct Interval {
   uint64_t at, end;
 };
 
-int by_place(const void* a, const void* b) {
-  const uint64_t x = static_cast<const Interval*>(a)->at, y = static_cast<const Interval*>(b)->at;
-  return x < y ? -1 : x > y;
+bool by_place(const Interval& x, const Interval& y) {
+  return x.at != y.at ? x.at < y.at : x.end < y.end;
 }
 
 struct Sized {
@@ -106,16 +105,13 @@ struct Sized {
   int32_t number;
 };
 
-int by_size(const void* a, const void* b) {
-  const Sized* x = static_cast<const Sized*>(a);
-  const Sized* y = static_cast<const Sized*>(b);
-  if (x->floats != y->floats) return x->floats > y->floats ? -1 : 1;
-  return x->number < y->number ? -1 : x->number > y->number;
+bool by_size(const Sized& x, const Sized& y) {
+  return x.floats != y.floats ? x.floats > y.floats : x.number < y.number;
 }
 
 // The lowest place for `count` floats between the intervals.
 uint64_t lowest_gap(Array<Interval>& taken, size_t count_taken, uint64_t count) {
-  if (count_taken > 0) qsort(taken.data(), count_taken, sizeof(Interval), by_place);
+  sort_items(taken.data(), count_taken, by_place);
   uint64_t at = 0;
   for (size_t i = 0; i < count_taken; ++i) {
     if (taken[i].at >= at + count) break;
@@ -136,7 +132,7 @@ Status place_all(Array<Buffer>& buffers, ArenaSizes* sizes) {
       return fail(Code::kNoMemory);
     }
   }
-  if (!order.empty()) qsort(order.data(), order.size(), sizeof(Sized), by_size);
+  sort_items(order.data(), order.size(), by_size);
   Array<Interval> taken;
   if (!taken.reset(order.size())) return fail(Code::kNoMemory);
   for (size_t i = 0; i < order.size(); ++i) {

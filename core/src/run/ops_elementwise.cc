@@ -57,14 +57,14 @@ struct Div {
 // What is not a number stays so, whichever side it stands on.
 struct Max {
   static float of(float a, float b) { return a > b || a != a ? a : b; }
-  static Vector4 of(Vector4 a, Vector4 b) { return (a > b) | (a != a) ? a : b; }
+  static Vector4 of(Vector4 a, Vector4 b) { return ((a > b) | (a != a)) ? a : b; }
   static Lanes of(Lanes x, Lanes y) {
     return {of(x.a, y.a), of(x.b, y.b), of(x.c, y.c), of(x.d, y.d)};
   }
 };
 struct Min {
   static float of(float a, float b) { return a < b || a != a ? a : b; }
-  static Vector4 of(Vector4 a, Vector4 b) { return (a < b) | (a != a) ? a : b; }
+  static Vector4 of(Vector4 a, Vector4 b) { return ((a < b) | (a != a)) ? a : b; }
   static Lanes of(Lanes x, Lanes y) {
     return {of(x.a, y.a), of(x.b, y.b), of(x.c, y.c), of(x.d, y.d)};
   }
@@ -99,19 +99,16 @@ using RowLoop = void (*)(const float* a, int64_t a_stride, const float* b, int64
 template <typename F, bool kSwapped>
 void lane_loop(const float* full, const float* other, Operand kind, float* out, size_t pixels) {
   const auto apply = [](Lanes x, Lanes y) { return kSwapped ? F::of(y, x) : F::of(x, y); };
-  if (kind == Operand::kFull) {
-    for (size_t i = 0; i < pixels * kLanes; i += kLanes) {
-      apply(Lanes::load(full + i), Lanes::load(other + i)).store(out + i);
-    }
-  } else if (kind == Operand::kPixel) {
+  if (kind == Operand::kPixel) {
     for (size_t i = 0; i < pixels; ++i) {
       apply(Lanes::load(full + i * kLanes), Lanes::splat(other[i])).store(out + i * kLanes);
     }
-  } else {
-    const Lanes y = kind == Operand::kChannel ? Lanes::load(other) : Lanes::splat(*other);
-    for (size_t i = 0; i < pixels * kLanes; i += kLanes) {
-      apply(Lanes::load(full + i), y).store(out + i);
-    }
+    return;
+  }
+  const Lanes same = kind == Operand::kScalar ? Lanes::splat(*other) : Lanes::load(other);
+  for (size_t i = 0; i < pixels * kLanes; i += kLanes) {
+    const Lanes y = kind == Operand::kFull ? Lanes::load(other + i) : same;
+    apply(Lanes::load(full + i), y).store(out + i);
   }
 }
 
@@ -120,12 +117,6 @@ void row_loop(const float* a, int64_t a_stride, const float* b, int64_t b_stride
               size_t count) {
   if (a_stride == 1 && b_stride == 1) {
     for (size_t i = 0; i < count; ++i) out[i] = F::of(a[i], b[i]);
-  } else if (a_stride == 1 && b_stride == 0) {
-    const float y = *b;
-    for (size_t i = 0; i < count; ++i) out[i] = F::of(a[i], y);
-  } else if (a_stride == 0 && b_stride == 1) {
-    const float x = *a;
-    for (size_t i = 0; i < count; ++i) out[i] = F::of(x, b[i]);
   } else {
     for (size_t i = 0; i < count; ++i, a += a_stride, b += b_stride) out[i] = F::of(*a, *b);
   }

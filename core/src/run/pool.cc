@@ -2,6 +2,8 @@
 // not woken up yet.
 #include "run/pool.h"
 
+#if !defined(__wasm__)
+
 #include <time.h>
 
 namespace pocketlens {
@@ -112,3 +114,5 @@ void ThreadPool::run(const Step& step, const Frame& frame) {
 }
 
 }  // namespace pocketlens
+
+#endif

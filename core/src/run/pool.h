@@ -5,15 +5,37 @@
 #ifndef POCKETLENS_RUN_POOL_H
 #define POCKETLENS_RUN_POOL_H
 
-#include <pthread.h>
 #include <stdint.h>
 
+#if !defined(__wasm__)
+#include <pthread.h>
+
 #include <atomic>
+#endif
 
 #include "base/array.h"
 #include "run/step.h"
 
 namespace pocketlens {
+
+#if defined(__wasm__)
+
+// WebAssembly without threads: the calling thread does all items.
+class ThreadPool {
+ public:
+  bool start(uint32_t threads, size_t scratch_bytes) {
+    return threads == 1 && scratch_.reset(scratch_bytes + kAlignment);
+  }
+  void run(const Step& step, const Frame& frame) {
+    step.run(frame, 0, step.items(frame.images), scratch_.data());
+  }
+  uint64_t scratch_bytes() const { return scratch_.size(); }
+
+ private:
+  Memory scratch_;
+};
+
+#else
 
 class ThreadPool {
  public:
@@ -56,6 +78,8 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> calls_{0};  // counts jobs; changes wake the workers
   std::atomic<bool> stop_{false};
 };
+
+#endif
 
 }  // namespace pocketlens
 

@@ -66,8 +66,7 @@ class CoreEngine:
         self._plan = build_plan(plain_constants(contents))
         self._core: _core.Core | None = _open(self._plan, target or TARGET.read(), threads)
         self._target = self._core.target
-        for number in range(len(self._plan.planes)):
-            _feed(self._core, self._plan, number)
+        feed_planes(self._core, self._plan)
 
     @property
     def target(self) -> str:
@@ -195,16 +194,16 @@ def _open(plan: Plan, target: str | None, threads: int) -> _core.Core:
         raise refusal(error, plan) from error
 
 
-def _feed(core: _core.Core, plan: Plan, number: int) -> None:
-    """Inflate a plane and hand it in, one band at a time."""
-    plane = plan.planes[number]
-    row_bytes = scanline_bytes(plane.width, plane.index_bits)
-    for band_number, band in enumerate(plane.bands):
-        rows = bytearray(inflate_band(band.png, max_bytes=row_bytes * band.rows))
-        try:
-            core.feed(number, band_number, rows)
-        except _core.CoreError as error:
-            raise refusal(error, plan) from error
+def feed_planes(core: _core.Core, plan: Plan) -> None:
+    """Inflate every plane and hand it in, one band at a time."""
+    for number, plane in enumerate(plan.planes):
+        row_bytes = scanline_bytes(plane.width, plane.index_bits)
+        for band_number, band in enumerate(plane.bands):
+            rows = bytearray(inflate_band(band.png, max_bytes=row_bytes * band.rows))
+            try:
+                core.feed(number, band_number, rows)
+            except _core.CoreError as error:
+                raise refusal(error, plan) from error
 
 
 def _wrong_input(sentence: str) -> EngineError:

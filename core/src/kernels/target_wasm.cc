@@ -1,0 +1,32 @@
+// WebAssembly: 128-bit vectors; with the relaxed ones, products and sums may be fused.
+#if defined(__wasm_simd128__)
+
+#define POCKETLENS_VECTOR_LANES 4
+#include "kernels/lookup_wasm-inl.h"
+
+namespace pocketlens {
+namespace {
+
+constexpr int kTilePixels[] = {3};  // pixels of a micro-kernel of 1, 2, .. panels
+// Costs of Winograd's way in vectors of 16 multiplied and added: of transforming the weights of a
+// channel and panel, the patch of a channel block and tile, the sums of a panel and tile.
+constexpr double kWinogradWeightCost = 60, kWinogradPatchCost = 60, kWinogradOutputCost = 50;
+constexpr int kDepthwisePixels = 4;
+constexpr bool kSmallCode = true;  // rare encodings are decoded aside
+
+}  // namespace
+}  // namespace pocketlens
+
+#include "kernels/target-inl.h"
+
+namespace pocketlens {
+
+#if defined(__wasm_relaxed_simd__)
+const KernelTable kWasmTable = table_named("relaxed_simd");
+#else
+const KernelTable kWasmTable = table_named("simd128");
+#endif
+
+}  // namespace pocketlens
+
+#endif

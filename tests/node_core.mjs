@@ -1,0 +1,95 @@
+// Runs the WebAssembly core for node_core.py. A request is a line of JSON, then the bytes of its
+// arrays, whose sizes the line tells; so is an answer.
+import fs from 'node:fs';
+
+const module = await WebAssembly.compile(fs.readFileSync(process.argv[2]));
+const { exports: core } = await WebAssembly.instantiate(module, {});
+core._initialize();
+const status = core.allocate(64);
+const lenses = [];
+
+const bytesAt = (address, size) => new Uint8Array(core.memory.buffer, address, size);
+
+function hold(bytes) {
+  const address = core.allocate(Math.max(bytes.length, 1));
+  if (address === 0) throw new Error('no memory');
+  bytesAt(address, bytes.length).set(bytes);
+  return address;
+}
+
+const holdAddresses = (addresses) => hold(new Uint8Array(new Uint32Array(addresses).buffer));
+
+// pl_status: code, op, tensor as i32, padding, seen and expected as u64.
+function statusNow() {
+  const view = new DataView(core.memory.buffer, status, 32);
+  const wide = (at) => Number(view.getBigUint64(at, true));
+  return [view.getInt32(0, true), view.getInt32(4, true), view.getInt32(8, true), wide(16), wide(24)];
+}
+
+function text(address) {
+  const all = new Uint8Array(core.memory.buffer);
+  return new TextDecoder().decode(all.subarray(address, all.indexOf(0, address)));
+}
+
+const requests = {
+  target: () => [{ target: text(core.target()) }, []],
+  open(_, [plan]) {
+    const address = hold(plan);
+    const lens = core.open_lens(address, plan.length, status);
+    core.release(address);
+    if (lens !== 0) lenses.push(lens);
+    return [{ lens, status: statusNow() }, []];
+  },
+  feed({ lens, plane, band }, [rows]) {
+    const address = hold(rows);
+    core.feed(lens, plane, band, address, rows.length, status);
+    core.release(address);
+    return [{ status: statusNow() }, []];
+  },
+  run({ lens, batch, outputs }, inputs) {
+    const given = inputs.map(hold);
+    const made = outputs.map((size) => core.allocate(size));
+    const tables = [holdAddresses(given), holdAddresses(made)];
+    core.run(lens, batch, tables[0], tables[1], status);
+    const results = made.map((address, i) => bytesAt(address, outputs[i]).slice());
+    [...given, ...made, ...tables].forEach((address) => core.release(address));
+    return [{ status: statusNow() }, results];
+  },
+  sizes({ lens, inputs, outputs }) {
+    const of = (count, floats) => Array.from({ length: count }, (_, i) => floats(lens, i));
+    return [{ inputs: of(inputs, core.input_floats), outputs: of(outputs, core.output_floats) }, []];
+  },
+  close({ lens }) {
+    core.close_lens(lens);
+    return [{}, []];
+  },
+};
+
+function readExactly(size) {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; ) {
+    const read = fs.readSync(0, bytes, at, size - at, null);
+    if (read === 0) process.exit(0);
+    at += read;
+  }
+  return bytes;
+}
+
+function readLine() {
+  const bytes = [];
+  for (let byte = readExactly(1)[0]; byte !== 10; byte = readExactly(1)[0]) bytes.push(byte);
+  return JSON.parse(Buffer.from(bytes).toString());
+}
+
+function writeAll(bytes) {
+  for (let at = 0; at < bytes.length; ) at += fs.writeSync(1, bytes, at, bytes.length - at);
+}
+
+for (;;) {
+  const request = readLine();
+  const arrays = request.arrays.map(readExactly);
+  const [answer, results] = requests[request.name](request, arrays);
+  const sizes = results.map((result) => result.length);
+  writeAll(Buffer.from(`${JSON.stringify({ ...answer, arrays: sizes })}\n`));
+  results.forEach(writeAll);
+}

@@ -1,0 +1,65 @@
+"""Compile the core to WebAssembly: simd128.wasm and relaxed_simd.wasm.
+
+    python tools/build_wasm.py CORE_FOLDER OUT_FOLDER
+
+Uses the Zig compiler of the package ziglang. The kernels are compiled for speed, everything else
+for size: a page waits for every byte. No C++ library is linked; core/bind/wasm/std stands in for
+the few of its headers that the core includes. A module imports nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BUILDS = {"simd128": ("-msimd128",), "relaxed_simd": ("-msimd128", "-mrelaxed-simd")}
+TARGET = ("-target", "wasm32-wasi")
+FLAGS = (
+    *TARGET, "-std=gnu++20", "-mbulk-memory", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
+    "-ffp-contract=fast", "-fvisibility=hidden", "-nostdinc++",
+    "-Wall", "-Wextra", "-Werror", "-g0",
+)  # fmt: skip
+KERNELS = ("dispatch.cc", "scalar_pack.cc", "target_wasm.cc")
+FAST = ("target_wasm.cc",)
+
+
+def sources(core: Path) -> list[Path]:
+    """What the modules are made of."""
+    kernels = [core / "src" / "kernels" / name for name in KERNELS]
+    rooms = (core / "src" / room for room in ("base", "plan", "run", "api"))
+    rest = sorted(path for room in rooms for path in room.glob("*.cc"))
+    return [*kernels, *rest, core / "bind" / "wasm" / "wasm.cc"]
+
+
+def zig(*arguments: str) -> None:
+    command = [sys.executable, "-m", "ziglang", "c++", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(arguments[-3:])} cannot be compiled:\n{done.stderr}")
+
+
+def build(core: Path, out: Path, name: str) -> None:
+    """One module, OUT/NAME.wasm."""
+    include = [f"-I{core / part}" for part in ("bind/wasm/std", "src", "include")]
+    with tempfile.TemporaryDirectory() as folder:
+        objects = []
+        for source in sources(core):
+            level = "-O2" if source.name in FAST else "-Os"
+            objects.append(str(Path(folder) / f"{source.stem}.o"))
+            zig(*FLAGS, *BUILDS[name], *include, level, "-c", str(source), "-o", objects[-1])
+        made = Path(folder) / "made.wasm"
+        zig(*TARGET, "-nostdlib++", "-mexec-model=reactor", "-s", *objects, "-o", str(made))
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{name}.wasm").write_bytes(made.read_bytes())
+
+
+def main() -> None:
+    core, out = Path(sys.argv[1]), Path(sys.argv[2])
+    for name in BUILDS:
+        build(core, out, name)
+
+
+if __name__ == "__main__":
+    main()
