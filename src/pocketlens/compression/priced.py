@@ -29,6 +29,7 @@ from pocketlens.compression.coding import code_network
 from pocketlens.compression.drop import fit_drop
 from pocketlens.compression.judging import Judge, Verdict
 from pocketlens.compression.material import Material
+from pocketlens.compression.photo_limit import photo_limit
 from pocketlens.compression.story import frame
 from pocketlens.graph.graph import Network
 from pocketlens.lensfile.contents import LensContents, Receipt
@@ -60,7 +61,8 @@ class Price:
     lagrangian   nats a photo that a bit may cost
     photos       photos to calibrate on: a folder or an .npz; None: without, which is clearly
                  worse. For a drop they may be labelled as a data set is
-    photo_limit  most photos used; for a drop, of the part fit that part of it which is its share
+    photo_limit  most photos used; for a drop, of the part fit that part of it which is its share.
+                 None: by what a photo costs (photo_limit.py)
     seed         of the sensitivities
     threads      of everything; the result is the same for any number
     """
@@ -68,7 +70,7 @@ class Price:
     size_bytes: int | None = None
     lagrangian: float | None = None
     photos: Path | None = None
-    photo_limit: int = 512
+    photo_limit: int | None = None
     seed: int = 0
     threads: int = 1
     drop_points: float | None = None
@@ -278,7 +280,7 @@ def _gathered(
         imported,
         empty,
         photos=price.photos,
-        limit=price.photo_limit,
+        limit=price.photo_limit or photo_limit(imported.network.graph, empty.recipe),
         drop_points=price.drop_points,
         threads=price.threads,
         progress=progress,
