@@ -1,7 +1,8 @@
 """Bytes and accuracy of compressed networks, ours beside peers': `make bench-compression`.
 
     POCKETLENS_DATA=... python benchmarks/compression.py [--model NAME] [--peer NAME]
-        [--lens MODEL=FILE] [--part report] [--cache FOLDER] [--ledger FILE] [--table]
+        [--lens MODEL=FILE] [--size 1.4MB] [--part report] [--cache FOLDER] [--ledger FILE]
+        [--table]
 
 Every network is compressed by every peer at several points, and every result is judged alike:
 its weights in the ONNX file (or its own ONNX file) run by onnxruntime on the same photos. KL is
@@ -43,7 +44,7 @@ from compression_judge import (
 )
 from compression_peers import PEERS, Peer, Point
 from compression_statistics import statistics_of
-from compression_table import LEDGER, Ledger, equal_table, table_of
+from compression_table import LEDGER, OURS, Ledger, equal_table, saving_table, table_of
 from measuring import commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.base.errors import LensFileError
@@ -56,7 +57,6 @@ from pocketlens.compression.story import compress, unpack
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.lensfile.reader import read_lens
 
-OURS = "pocketlens"
 OUR_BITS = (8, 6, 5, 4, 3)
 OUR_SIZES = {
     "resnet8-cifar10": ("50kB", "42kB", "36kB", "32kB", "28kB", "25kB", "20kB"),
@@ -171,12 +171,15 @@ def our_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
             yield from lens_rows(bench, file, {"bits": bits}, ledger, seconds=seconds)
 
 
-def priced_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
+def priced_rows(
+    bench: Bench, ledger: Ledger, wanted_sizes: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
     """Rows by rate and distortion at several sizes, fitted to the fit part of the same photos."""
     imported, about = read_onnx(bench.path), About(bench.model.recipe)
     photos = data_folder() / bench.model.data
     start_s = time.process_time()
-    sizes = [Price(size_bytes=parse_size(s), photos=photos) for s in OUR_SIZES[bench.model.name]]
+    texts = wanted_sizes or OUR_SIZES[bench.model.name]
+    sizes = [Price(size_bytes=parse_size(text), photos=photos) for text in texts]
     known = look(imported, price=sizes[0], about=about, progress=bench.progress)
     looked_s = time.process_time() - start_s
     with tempfile.TemporaryDirectory() as folder:
@@ -228,15 +231,22 @@ def _row(bench: Bench, peer: str, point: Point, key: list[str]) -> dict[str, Any
     }
 
 
-def measure(bench: Bench, wanted: tuple[str, ...], lenses: list[Path], ledger: Ledger) -> None:
-    """Add every row of one network that is not in the ledger."""
+def measure(
+    bench: Bench,
+    wanted: tuple[str, ...],
+    lenses: list[Path],
+    ledger: Ledger,
+    sizes: tuple[str, ...],
+) -> None:
+    """Add every row of one network that is not in the ledger; with sizes, of ours those alone."""
     for row in float_rows(bench, ledger):
         ledger.add(row)
     for file in lenses:
         for row in lens_rows(bench, file, {"lens": file.name}, ledger):
             ledger.add(row)
     if not wanted or OURS in wanted:
-        for row in chain(our_rows(bench, ledger), priced_rows(bench, ledger)):
+        plain = () if sizes else our_rows(bench, ledger)
+        for row in chain(plain, priced_rows(bench, ledger, sizes)):
             ledger.add(row)
     for peer in PEERS:
         if not wanted or peer.name in wanted:
@@ -263,6 +273,7 @@ def parse_lens(text: str) -> tuple[str, Path]:
     help="Only these; none: the float network and --lens alone.",
 )
 @click.option("--lens", "lenses", multiple=True, help="MODEL=FILE: judge a finished lens too.")
+@click.option("--size", "sizes", multiple=True, help="Of ours only these, such as 1.4MB.")
 @click.option("--part", type=click.Choice(["select", "report"]), default="report")
 @click.option("--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True)
 @click.option("--ledger", "place", type=click.Path(path_type=Path), default=LEDGER)
@@ -271,6 +282,7 @@ def main(
     names: tuple[str, ...],
     wanted: tuple[str, ...],
     lenses: tuple[str, ...],
+    sizes: tuple[str, ...],
     part: Part,
     cache: Path,
     place: Path,
@@ -292,12 +304,13 @@ def main(
             for model in models:
                 bench = Bench(model, part, cache.resolve(), progress)
                 own = [file for name, file in given if name == model.name]
-                measure(bench, wanted, own, ledger)
+                measure(bench, wanted, own, ledger, sizes)
     console = Console(width=130)
     console.print(f"{machine()}, commit {commit()}, part {part}, {place}")
     shown = [model.name for model in models]
     console.print(table_of(ledger.rows, shown, part))
     console.print(equal_table(ledger.rows, shown, part))
+    console.print(saving_table(ledger.rows, shown, part))
 
 
 if __name__ == "__main__":

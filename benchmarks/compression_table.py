@@ -6,6 +6,7 @@ import json
 import math
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.table import Table
@@ -13,6 +14,7 @@ from rich.table import Table
 LEDGER = Path(__file__).parent / "results" / "compression.jsonl"
 COLUMNS = ("peer", "point", "bytes", "% of float", "KL", "top-1 %", "lost/won", "agree %", "CPU s")
 
+OURS = "pocketlens"
 LEVELS = (0.005, 0.01, 0.02, 0.045, 0.13)
 
 
@@ -118,4 +120,57 @@ def equal_table(rows: list[dict[str, Any]], models: list[str], part: str) -> Tab
             sizes = [bytes_at(own, kl) for kl in LEVELS]
             if any(sizes):
                 table.add_row(peer, *(f"{size:,.0f}" if size else "–" for size in sizes))
+    return table
+
+
+def bytes_for_top1(rows: list[dict[str, Any]], right: int) -> int | None:
+    """The smallest file with at least so many right first answers; None where there is none."""
+    return min((row["bytes"] for row in rows if row["top1_right"] >= right), default=None)
+
+
+def savings(
+    ours: list[dict[str, Any]], theirs: list[dict[str, Any]]
+) -> tuple[list[float], list[float]]:
+    """Percent of each of a peer's files that ours needs less, at equal KL and at equal top-1.
+
+    A file whose KL is beyond our points, or whose top-1 none of ours has, is not counted.
+    """
+    by_kl, by_top1 = [], []
+    for row in theirs:
+        size = bytes_at(ours, row["kl"]) if row["kl"] > 0 else None
+        if size is not None:
+            by_kl.append(100 * (1 - size / row["bytes"]))
+        least = bytes_for_top1(ours, row["top1_right"])
+        if least is not None:
+            by_top1.append(100 * (1 - least / row["bytes"]))
+    return by_kl, by_top1
+
+
+def saving_table(rows: list[dict[str, Any]], models: list[str], part: str) -> Table:
+    """How much smaller ours are than every peer's: at the worst of its points and at the middle."""
+    table = Table(
+        box=None, pad_edge=False, title="percent smaller than the peer's file", title_justify="left"
+    )
+    table.add_column("peer")
+    for same in ("KL", "top-1"):
+        for what in (f"equal {same}: least", "median", "most", "points"):
+            table.add_column(what, justify="right")
+    for model in models:
+        table.add_row(f"[bold]{model}[/]")
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in newest_rows(rows, model, part):
+            if "kl" in row:
+                found.setdefault(row["peer"], []).append(row)
+        ours = found.pop(OURS, [])
+        found.pop("float", None)
+        for peer, theirs in found.items():
+            cells = [
+                cell
+                for less in savings(ours, theirs)
+                for cell in (
+                    *((f"{f(less):.0f}" if less else "–") for f in (min, median, max)),
+                    f"{len(less)} of {len(theirs)}",
+                )
+            ]
+            table.add_row(peer, *cells)
     return table

@@ -117,3 +117,20 @@ def test_bytes_at_a_kl_lie_between_the_two_nearest_points(table):
     assert table.bytes_at(rows, 0.1) == pytest.approx(100)
     assert table.bytes_at(rows, 0.2) is None
     assert table.bytes_at(rows, 0.0001) is None
+
+
+def row(size, kl, right):
+    return {"bytes": size, "kl": kl, "top1_right": right}
+
+
+def test_savings_are_of_every_file_that_can_be_compared(table):
+    ours = [row(1000, 0.01, 90), row(500, 0.04, 80)]
+    theirs = [row(2000, 0.01, 91), row(2000, 0.04, 90), row(800, 0.05, 80)]
+    by_kl, by_top1 = table.savings(ours, theirs)
+    assert by_kl == [50.0, 75.0]  # a KL of 0.05 is beyond our points
+    assert by_top1 == [50.0, 37.5]  # none of ours has 91 right
+
+
+def test_a_larger_file_is_a_saving_below_nothing(table):
+    assert table.savings([row(300, 0.01, 5)], [row(200, 0.01, 5)]) == ([], [-50.0])
+    assert table.bytes_for_top1([row(300, 0.01, 5)], 6) is None
