@@ -8,6 +8,7 @@
 #include <pocketlens/core.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ nb::bytearray new_bytearray(size_t bytes) {
   return nb::steal<nb::bytearray>(made);
 }
 
+// Threads of Python may share one: the global lock is let go while the core works, so a lock of its
+// own makes them wait for each other.
 class Core {
  public:
   Core(nb::handle plan, std::optional<std::string> target, uint32_t threads) {
@@ -74,6 +77,7 @@ class Core {
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
+      const std::lock_guard alone(mutex_);
       status = pl_feed(lens_, plane, band, bytes.data(), bytes.size());
     }
     check(status);
@@ -113,6 +117,7 @@ class Core {
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
+      const std::lock_guard alone(mutex_);
       status = pl_run(lens_, batch, pointers.data(), outputs.data());
     }
     check(status);
@@ -137,6 +142,7 @@ class Core {
   }
 
   pl_lens* lens_ = nullptr;
+  std::mutex mutex_;  // taken only without the global lock, and let go before that is taken again
 };
 
 std::vector<std::string> targets() {

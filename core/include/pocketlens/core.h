@@ -37,7 +37,7 @@ typedef enum {
   PL_BAND_TWICE = 17,
   PL_BAND_SIZE = 18,
   PL_BAND_FILTER = 19, /* row `seen` has a filter that PNG does not know */
-  PL_BAND_INDEX = 20,  /* index `seen` reaches beyond the palette, or stands after the last one */
+  PL_BAND_INDEX = 20,  /* index `seen` is beyond the palette, behind the last one or a row */
   PL_NOT_READY = 21,   /* bands are missing */
   PL_PLANE = 22,       /* a field of plane `seen`, or no tensor reads it */
   PL_MASK_FIRST = 23,  /* a plane was handed in before all of its mask */

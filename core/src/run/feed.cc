@@ -31,6 +31,17 @@ Status judge_rest(const BandRows& band, const Plane& plane, uint64_t end) {
   return largest == 0 ? Status{} : fail(Code::kBandIndex, largest, 1);
 }
 
+// Bits between the last pixel of a row and the end of its last byte are 0.
+Status judge_padding(const uint8_t* rows, uint32_t count, const Plane& plane) {
+  const uint64_t bytes = plane.row_bytes();
+  const uint64_t unused = bytes * 8 - uint64_t{plane.width} * plane.bits;
+  for (uint32_t r = 0; unused > 0 && r < count; ++r) {
+    const uint32_t rest = rows[(r + 1) * (bytes + 1) - 1] & ((1u << unused) - 1);
+    if (rest != 0) return fail(Code::kBandIndex, rest, 1);
+  }
+  return {};
+}
+
 // The part of a tensor's pixels that is in a band.
 struct Run {
   uint64_t first;   // pixel of the band
@@ -65,6 +76,8 @@ Status WeightStore::feed(uint32_t number, uint32_t band, uint8_t* rows, size_t r
   }
   const int64_t bad_row = undo_filters(rows, count, static_cast<size_t>(stride - 1));
   if (bad_row >= 0) return fail_tensor(Code::kBandFilter, tensor, static_cast<uint64_t>(bad_row));
+  const Status padding = judge_padding(rows, count, plane);
+  if (!padding.ok()) return fail_tensor(padding.code, tensor, padding.seen, padding.expected);
   // Marked first: a mask whose last band does not fit takes all marks back.
   feed.fed[band] = 1;
   --feed.bands_left;
@@ -104,7 +117,7 @@ Status WeightStore::take_mask(PlaneFeed* feed, PackedTensor* packed, const BandR
   if (feed->bands_left > 0) return {};
   const Plane& pixels = planes_[packed->tensor.plane].plane;
   const uint64_t ones = packed->mask.ones();
-  if (ones == 0 || divide_up(ones, pixels.width) != pixels.rows) {
+  if (ones < pixels.width || divide_up(ones, pixels.width) != pixels.rows) {
     forget_mask(feed, packed);
     return fail(Code::kMaskCount, ones, uint64_t{pixels.rows} * pixels.width);
   }

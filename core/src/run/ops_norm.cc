@@ -236,6 +236,7 @@ bool build_softmax(Builder& builder, const Op& op) {
   step->log = op.integer(1) != 0;
   const int32_t input = builder.plain(op.input(0));
   if (input < 0 || !step->reads.push(input)) return false;
+  if (!step->log) step->in_place = input;  // a logarithm needs what was read once more
   step->writes = builder.make(op, Layout::kPlain);
   return step->writes >= 0 && builder.add(owned.release());
 }
@@ -275,6 +276,7 @@ bool build_lrn(Builder& builder, const Op& op) {
   step->bias = op.number(3);
   const int32_t input = builder.blocked(op.input(0));
   if (input < 0 || !step->reads.push(input)) return false;
+  step->in_place = input;  // a pixel's squares are kept before it is overwritten
   step->writes = builder.make(op, Layout::kBlocked);
   return step->writes >= 0 && builder.add(owned.release());
 }
