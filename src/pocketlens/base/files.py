@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pocketlens.base.errors import FileError, UsageError
+from pocketlens.base.unreadable import cannot_read as cannot_read
 
 
 @contextlib.contextmanager
@@ -78,15 +79,6 @@ def cannot_write(path: Path, error: OSError) -> FileError:
         "choose another place or free some room.",
         slug="cannot-write",
     )
-
-
-def cannot_read(path: Path, error: OSError) -> FileError:
-    """Say why `path` could not be read."""
-    if isinstance(error, FileNotFoundError):
-        return FileError(f"There is no file '{path}'. Check the name.", slug="no-such-file")
-    if isinstance(error, IsADirectoryError):
-        return FileError(f"'{path}' is a folder, not a file.", slug="is-a-folder")
-    return FileError(f"Cannot read '{path}': {error.strerror or error}.", slug="cannot-read")
 
 
 def _sync(path: Path) -> None:

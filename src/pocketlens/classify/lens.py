@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
-from pocketlens.base.errors import EngineError, UsageError
+from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
 from pocketlens.engine.core import CoreEngine, normalize
 from pocketlens.graph.graph import Graph
@@ -143,7 +143,14 @@ class Lens:
 
         graph = self.contents.graph
         shape = graph.shapes[graph.inputs[0]][1:]
-        given = np.asarray(pictures, dtype=np.float32)
+        try:
+            given = np.asarray(pictures, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise EngineError(
+                f"The lens '{self.name}' takes pictures of shape {shape}, alone or as a batch, in "
+                f"float32; what was given is no array of numbers: {error}.",
+                slug="wrong-input",
+            ) from error
         batch = given[None] if given.ndim == len(shape) else given
         if batch.shape[1:] != shape or not len(batch):
             raise EngineError(
@@ -157,7 +164,10 @@ class Lens:
         return out if batch is given else out[0]
 
     def close(self) -> None:
-        """Free the engine's memory. Closing twice is fine."""
+        """Free the engine's memory. Closing twice is fine, from any thread.
+
+        A run that is under way ends as it would have; a later one is refused.
+        """
         self._engine.close()
 
     def __enter__(self) -> Lens:
@@ -175,8 +185,16 @@ class Lens:
 def open_lens(
     path: str | os.PathLike[str], *, threads: int | None = None, target: str | None = None
 ) -> Lens:
-    """Read a lens file and make it ready to run. Raises LensFileError, FileError, EngineError."""
-    return Lens(read_lens(Path(path)), threads=threads, target=target)
+    """Read a lens file and make it ready to run. Raises LensFileError, FileError, EngineError.
+
+    Planes are inflated and judged once, by the core as it takes them in.
+    """
+    contents = read_lens(Path(path), pixels=False)
+    try:
+        return Lens(contents, threads=threads, target=target)
+    except (EngineError, LensFileError):
+        read_lens(Path(path))  # where the core refuses pixels, this says which, and in which file
+        raise
 
 
 def softmax(scores: Iterable[float]) -> list[float]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from pocketlens.base.halves import HALF_BYTES
 from pocketlens.graph.shapes import weight_names
+from pocketlens.lensfile.check_planes import check_planes
 from pocketlens.lensfile.contents import LensContents, Plane, TensorRecord
 from pocketlens.lensfile.unfilter import unfilter
 from pocketlens.planes.scanlines import inflate_band, scanline_bytes
@@ -20,9 +21,11 @@ from pocketlens.planes.scanlines import inflate_band, scanline_bytes
 def plain_constants(contents: LensContents) -> LensContents:
     """The same lens with half precision in place of palettes wherever a tensor is no weights.
 
-    Raises LensFileError where a plane is damaged.
+    Raises LensFileError where a plane of such a tensor breaks a rule: the core never sees it.
     """
     weights = weight_names(contents.graph)
+    shown = (record for record in contents.tensors if record.plane is not None)
+    check_planes(tuple(record for record in shown if record.name not in weights))
     pixels: dict[int, bytes] = {}
     tensors = []
     for record in contents.tensors:

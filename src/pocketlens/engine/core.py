@@ -49,7 +49,11 @@ def normalize(view: Image, recipe: Recipe) -> bytes:
 
 
 class CoreEngine:
-    """Runs a lens in the C++ core, from palette indices. May be used by one thread at a time."""
+    """Runs a lens in the C++ core, from palette indices.
+
+    Threads may share it: they wait for each other. One may close it while another runs, which then
+    ends as it would have; what comes later is refused.
+    """
 
     def __init__(
         self, contents: LensContents, *, threads: int = 1, target: str | None = None
@@ -58,6 +62,7 @@ class CoreEngine:
 
         threads  of the core, 1 to 256; results are the same for any number
         target   instruction set; None: the knob POCKETLENS_TARGET, else the best one
+        Every pixel of every plane is judged here, whether somebody did before or not.
         Raises EngineError 'target-missing' (there is no fallback), 'plan-...' where the graph
         cannot run, 'plane-...' where a plane does not fit its tensor; LensFileError
         'plane-damaged' where a PNG is.

@@ -16,10 +16,14 @@ import io
 import math
 from array import array
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageCms, features
+from PIL import Image
 
 from pocketlens.base.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import ImageCms
 
 _SAME = 2
 """Profiles that move no probe colour by more than this (of 255) are taken as sRGB."""
@@ -94,22 +98,23 @@ def _values(name: str, seen: str) -> ImageError:
 def _to_srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     if colour.mode == "LAB":
         profile = b""  # the mode says it all: CIE L*a*b*, D50
-    if profile is not None and features.check("littlecms2"):
-        transform = _transform(profile, colour.mode)
-        if transform is not None:
-            return _applied(transform, colour)
+    transform = None if profile is None else _transform(profile, colour.mode)
+    if transform is not None:
+        return _applied(transform, colour)
     return colour.convert("RGB")
 
 
 def _applied(transform: ImageCms.ImageCmsTransform, colour: Image.Image) -> Image.Image:
-    result = ImageCms.applyTransform(colour, transform)
-    assert result is not None  # None only when done in place
-    return result
+    return transform.apply(colour)
 
 
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """From `profile` to sRGB; None where that changes nothing or cannot be done."""
+    from PIL import ImageCms, features  # here, because most photos have no profile
+
+    if not features.check("littlecms2"):
+        return None
     try:
         source = (
             ImageCms.createProfile("LAB")

@@ -7,9 +7,11 @@ must give the same input for the same photo wherever it runs.
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import re
+import struct
 import threading
 import warnings
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import BinaryIO, TypeAlias
 from PIL import Image, UnidentifiedImageError
 
 from pocketlens.base.errors import ImageError, PocketlensError
-from pocketlens.base.files import cannot_read
+from pocketlens.base.unreadable import cannot_read
 from pocketlens.images.colours import to_rgb
 
 PhotoSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image"
@@ -27,6 +29,8 @@ PhotoSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Imag
 MAX_PIXELS = 178_956_970
 """The largest photo: Pillow's own limit for a hard stop, 512 MiB as RGB."""
 
+# By how their files begin: what photos mostly are.
+_USUAL_FORMATS = {b"\xff\xd8\xff": "Jpeg", b"\x89PNG\r\n\x1a\n": "Png"}
 _COMMON_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM")
 # Asked for only when the common ones do not know the file, because importing them takes time.
 # Formats that start other programs (EPS) or nest pictures of unstated size (ICO, ICNS) are out.
@@ -107,12 +111,32 @@ def _identify(file: BinaryIO) -> Image.Image:
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about size (judged below) and harmless header faults
         try:
-            return Image.open(file, formats=_COMMON_FORMATS)
+            return _identify_usual(file) or Image.open(file, formats=_COMMON_FORMATS)
         except UnidentifiedImageError:
             Image.init()
             file.seek(0)
             known = [kind for kind in _OTHER_FORMATS if kind in Image.OPEN]
             return Image.open(file, formats=known)
+
+
+def _identify_usual(file: BinaryIO) -> Image.Image | None:
+    """A JPEG or PNG, by its own plugin; None for what is neither, or what that cannot read.
+
+    Image.open() would import the plugins of five formats first, and what they need: a third of the
+    time that it takes to open a small photo in a new process.
+    """
+    start = file.read(8)
+    file.seek(0)
+    kind = next((kind for sign, kind in _USUAL_FORMATS.items() if start.startswith(sign)), None)
+    if kind is None:
+        return None
+    importlib.import_module(f"PIL.{kind}ImagePlugin")
+    factory, _ = Image.OPEN[kind.upper()]
+    try:
+        return factory(file, "")
+    except (SyntaxError, IndexError, TypeError, struct.error):  # what Image.open() passes over
+        file.seek(0)
+        return None
 
 
 def _decode(image: Image.Image, name: str) -> Image.Image:

@@ -33,11 +33,14 @@ _WNID = re.compile(r"n[0-9]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def check_contents(contents: LensContents) -> None:
-    """Judge a lens as a whole. Raises LensFileError; docs/errors/lensfile.md lists the slugs."""
+def check_contents(contents: LensContents, *, pixels: bool = True) -> None:
+    """Judge a lens as a whole. Raises LensFileError; docs/errors/lensfile.md lists the slugs.
+
+    pixels  as check_planes()
+    """
     check_word("The lens's name", contents.name)
     _check_graph(contents.graph)
-    check_tensors(contents.graph, contents.tensors)
+    check_tensors(contents.graph, contents.tensors, pixels=pixels)
     _check_labels(contents.labels, contents.graph)
     _check_recipe(contents.recipe, contents.graph)
     _check_provenance(contents.provenance)

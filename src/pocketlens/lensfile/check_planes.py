@@ -39,9 +39,11 @@ class _Run:
     limit: int
 
 
-def check_planes(tensors: tuple[TensorRecord, ...]) -> None:
+def check_planes(tensors: tuple[TensorRecord, ...], *, pixels: bool = True) -> None:
     """Judge all planes and masks of tensors whose other fields are known to be good.
 
+    pixels  False: only where pictures belong and how large they are. For whoever hands every band
+            to the core, which judges every pixel by the same rules
     Raises LensFileError.
     """
     ones: dict[int, int] = {}  # of the mask of a tensor, by the tensor's number
@@ -54,7 +56,14 @@ def check_planes(tensors: tuple[TensorRecord, ...]) -> None:
                 what=f"it has pixels of {use.plane.index_bits!r:.40} bits; expected 1, 2, 4 or 8",
             )
         runs = _runs(use, tensors, ones)
-        _check_rows(first, use.plane, runs[-1].stop)
+        counted = pixels or use.is_mask or first.mask is None  # else the mask's pixels know
+        told = runs[-1].stop if counted else use.plane.width * use.plane.rows
+        _check_rows(first, use.plane, told)
+        for band_number, band in enumerate(use.plane.bands):
+            _check_header(first, use.plane, band, number=band_number)
+        if not pixels:
+            ones[use.readers[0]] = 0
+            continue
         seen = _check_bands(first, use.plane, runs)
         if use.is_mask:
             ones[use.readers[0]] = seen
@@ -129,8 +138,8 @@ def _check_bands(tensor: TensorRecord, plane: Plane, runs: tuple[_Run, ...]) -> 
     return ones
 
 
-def _inflate(tensor: TensorRecord, plane: Plane, band: Band, *, number: int) -> bytes:
-    """Raw scanlines, filters undone; their filter bytes are 0."""
+def _check_header(tensor: TensorRecord, plane: Plane, band: Band, *, number: int) -> None:
+    """Sizes of a band, and that its picture says the same of itself."""
     if len(band.png) > MOST_BAND_BYTES:
         refuse(
             tensor,
@@ -147,10 +156,8 @@ def _inflate(tensor: TensorRecord, plane: Plane, band: Band, *, number: int) -> 
     expected = (plane.width, band.rows, plane.index_bits)
     try:
         header = read_header(band.png)
-        raw = inflate_band(band.png, max_bytes=raw_bytes) if header == expected else b""
     except LensFileError as error:
-        where = f"Tensor {quoted(tensor.name)}, band {number}: {error.sentence}"
-        raise LensFileError(where, slug=error.slug) from error
+        raise _told_where(tensor, error, number=number) from error
     if header != expected:
         refuse(
             tensor,
@@ -158,7 +165,21 @@ def _inflate(tensor: TensorRecord, plane: Plane, band: Band, *, number: int) -> 
             what=f"band {number} is a picture of (width, height, bits) {header}; "
             f"expected {expected}",
         )
-    return unfilter(raw, scanline_bytes(plane.width, plane.index_bits))
+
+
+def _inflate(tensor: TensorRecord, plane: Plane, band: Band, *, number: int) -> bytes:
+    """Raw scanlines, filters undone; their filter bytes are 0."""
+    stride = scanline_bytes(plane.width, plane.index_bits)
+    try:
+        raw = inflate_band(band.png, max_bytes=stride * band.rows)
+    except LensFileError as error:
+        raise _told_where(tensor, error, number=number) from error
+    return unfilter(raw, stride)
+
+
+def _told_where(tensor: TensorRecord, error: LensFileError, *, number: int) -> LensFileError:
+    where = f"Tensor {quoted(tensor.name)}, band {number}: {error.sentence}"
+    return LensFileError(where, slug=error.slug)
 
 
 def _check_padding(tensor: TensorRecord, plane: Plane, raw: bytes, *, number: int) -> None:

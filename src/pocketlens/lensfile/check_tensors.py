@@ -21,8 +21,11 @@ MOST_PALETTE = 256
 _FLOAT_BYTES = 4
 
 
-def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> None:
-    """Judge every tensor, and that they are the graph's. Raises LensFileError."""
+def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...], *, pixels: bool = True) -> None:
+    """Judge every tensor, and that they are the graph's. Raises LensFileError.
+
+    pixels  as check_planes()
+    """
     names = graph.tensor_names()
     if tuple(tensor.name for tensor in tensors) != names:
         raise LensFileError(
@@ -50,7 +53,7 @@ def check_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> None:
                 slug="lens-fate",
                 what=f"its fate is {quoted(tensor.fate)}; expected 'palette', 'half' or 'float'",
             )
-    check_planes(tensors)
+    check_planes(tensors, pixels=pixels)
 
 
 def _check_shape(tensor: TensorRecord, graph: Graph) -> int:

@@ -19,7 +19,7 @@ from typing import NoReturn
 from urllib.parse import quote
 
 from pocketlens.base.errors import LensFileError
-from pocketlens.base.files import cannot_read
+from pocketlens.base.unreadable import cannot_read
 from pocketlens.lensfile.assemble import assemble
 from pocketlens.lensfile.bad_row import bad_row
 from pocketlens.lensfile.check import check_contents
@@ -51,9 +51,11 @@ _LIMITS = {
 _TYPES = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
 
 
-def read_lens(path: Path) -> LensContents:
+def read_lens(path: Path, *, pixels: bool = True) -> LensContents:
     """Read a lens and judge every byte of it that means something.
 
+    pixels  False: planes are not inflated, their pixels not looked at. For whoever hands every
+            plane to the core, which judges them by the same rules: to do it once is enough
     Raises FileError 'no-such-file', 'is-a-folder', 'cannot-read'; LensFileError with the slugs
     of docs/errors/lensfile.md and of docs/errors/planes.md.
     """
@@ -62,7 +64,7 @@ def read_lens(path: Path) -> LensContents:
         rows = _read_rows(path, file_bytes)
         contents = assemble(rows)
         del rows
-        check_contents(contents)
+        check_contents(contents, pixels=pixels)
     except LensFileError as error:
         raise LensFileError(f"Cannot open '{path}'. {error.sentence}", slug=error.slug) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where a text is damaged
