@@ -20,15 +20,16 @@ from pocketlens.planes.encode import encode_plane
 Indices = NDArray[np.uint8]
 
 
-def record(name: str, indices: Indices, index_bits: int) -> TensorRecord:
+def record(name: str, indices: Indices, index_bits: int, size: int | None = None) -> TensorRecord:
+    size = size or 1 << index_bits
     return TensorRecord(
         name,
         indices.shape,
         "palette",
         "",
-        palette_size=1 << index_bits,
+        palette_size=size,
         group_rows=len(indices),
-        palettes=np.arange(1 << index_bits).astype("<f2").tobytes(),
+        palettes=np.arange(size).astype("<f2").tobytes(),
         plane=encode_plane(indices, index_bits=index_bits),
     )
 
@@ -78,7 +79,7 @@ def test_pixels_follow_each_other_without_a_gap() -> None:
 
 def test_alike_ones_are_neighbours() -> None:
     rng = np.random.default_rng(2)
-    low = [record(f"low{i}", bell(rng, 900, 20, 3), 8) for i in range(4)]
+    low = [record(f"low{i}", bell(rng, 900, 20, 3), 8, 40) for i in range(4)]
     high = [record(f"high{i}", bell(rng, 900, 200, 25), 8) for i in range(4)]
     mixed = [one for pair in zip(low, high, strict=True) for one in pair]
     order = sorted(gather(mixed), key=lambda one: one.first_pixel)

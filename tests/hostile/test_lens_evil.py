@@ -19,7 +19,7 @@ from pocketlens.base.errors import LensFileError
 from pocketlens.lensfile import reader
 from pocketlens.lensfile.contents import Band
 from pocketlens.lensfile.reader import read_lens
-from pocketlens.lensfile.schema import Rows, Value, tables
+from pocketlens.lensfile.schema import Row, Rows, Value, tables
 
 GOOD = small_lens()
 
@@ -107,7 +107,7 @@ COLUMNS = [each.name for each in tables()["lens"].columns]
 
 def places(rows: Rows, kind: str) -> list[int]:
     """Where rows of a kind stand."""
-    found = [place for place, row in enumerate(rows["lens"]) if row[0] == kind]
+    found = [place for place, row in enumerate(rows["lens"]) if (row[0] or "palette") == kind]
     assert found, kind
     return found
 
@@ -153,6 +153,16 @@ def add(kind: str, /, **values: Value) -> Callable[[Rows], None]:
     return change
 
 
+def node(name: str, reads: str) -> Row:
+    """A row that multiplies."""
+    return ("binary", name, reads, "kind=mul", *[None] * 6)
+
+
+def half(name: str, what: str | None) -> Row:
+    """A row of one number in half precision."""
+    return ("half", name, "1", what, *[None] * 4, b"12", None)
+
+
 def says(kind: str, which: int, old: str, new: str) -> Callable[[Rows], None]:
     """Replaces a part of what a row says."""
 
@@ -188,7 +198,7 @@ EVIL_ROWS: dict[str, tuple[str, Callable[[Rows], None]]] = {
     "a band for nothing": ("lens-bad-row", add("band", png=b"")),
     "a part for nothing": ("lens-bad-row", add("part", numbers=b"")),
     "a tensor for nothing": ("lens-bad-row", add("half", name="idle", list="1", numbers=b"12")),
-    "a reason that is usual twice": ("lens-bad-row", add("why", says="half")),
+    "a reason that is usual twice": ("lens-bad-row", add("why", says="bias-half")),
     "a reason that is usual for nothing": ("lens-bad-row", add("why", says="quarter")),
     "a reason that is no reason": ("lens-bad-row", put("half", 0, says="why=4")),
     "a label missing": ("lens-bad-row", lambda rows: rows["labels"].pop(1) and None),
@@ -245,29 +255,32 @@ EVIL_ROWS: dict[str, tuple[str, Callable[[Rows], None]]] = {
     "a shape of huge digits": ("lens-bad-row", put("palette", 0, list="9" * 5000)),
     "a shape of 2^80": ("lens-bad-row", put("palette", 0, list=str(2**80))),
     "a shape below 0": ("lens-bad-row", put("palette", 0, list="8,-3,3,-3")),
-    "a palette that says what it may not": ("lens-bad-row", stem("k=5", "k=5 x=1")),
-    "a palette of no size": ("lens-palette", stem("k=5 ", "")),
-    "a group of -1": ("lens-palette", stem("k=5", "k=5 rows=-1")),
-    "k = 2^62": ("lens-palette", stem("k=5", f"k={2**62}")),
-    "an endless error": ("lens-bad-row", stem("error=", "error=1e999")),
-    "an error of words": ("lens-bad-row", stem("error=", "error=x")),
-    "a loss that is no number": ("lens-bad-row", stem("k=5", "k=5 loss=nan")),
-    "a plane that is no row": ("lens-bad-row", stem("plane=", "plane=99,")),
-    "a plane of tensors": ("lens-bad-row", put("palette", 0, says="k=5 plane=15,15")),
-    "a plane of nobody": ("lens-bad-row", put("palette", 0, says="k=5")),
+    "a palette that says what it may not": ("lens-bad-row", stem("bands=", "x=1 bands=")),
+    "a palette of no size": ("lens-palette", put("palette", 0, numbers=None)),
+    "a palette of half a number": ("lens-bad-row", put("palette", 0, numbers=bytes(9))),
+    "a group of -1": ("lens-bad-row", stem("bands=", "rows=-1 bands=")),
+    "levels of half precision": ("lens-bad-row", put("half", 0, levels=2)),
+    "an error below 0": ("lens-fate", put("palette", 0, error=-(2**62))),
+    "an error of words": ("lens-bad-row", put("palette", 0, error="x")),
+    "a loss that is no number": ("lens-bad-row", put("palette", 0, loss=0.5)),
+    "a plane that is no row": ("lens-bad-row", stem("bands=", "bands=99,")),
+    "a plane that is row 2^62": ("lens-bad-row", put("palette", 0, plane=2**62, says=None)),
+    "a plane beside bands": ("lens-bad-row", put("palette", 0, plane=11)),
+    "a plane of tensors": ("lens-bad-row", put("palette", 0, says="bands=15,15")),
+    "a plane of nobody": ("lens-bad-row", put("palette", 0, says=None)),
     "a plane of half precision": ("lens-bad-row", put("half", 0, png=b"PNG")),
     "a plane twice": ("lens-bad-row", put("palette", 0, png=b"PNG")),
-    "a band that two planes have": ("lens-bad-row", put("palette", 1, says="k=2 plane=11,12")),
-    "a mask that is a plane": ("lens-bad-row", stem("plane=", "mask=11 plane=")),
-    "a mask that is no row": ("lens-bad-row", stem("plane=", "mask=99 plane=")),
-    "an even palette of 22 bytes": ("lens-bad-row", stem("k=5", "k=5 even=1")),
+    "a band that two planes have": ("lens-bad-row", put("palette", 1, says="bands=11,12")),
+    "a mask that is a plane": ("lens-bad-row", stem("bands=", "mask=11 bands=")),
+    "a mask that is no row": ("lens-bad-row", stem("bands=", "mask=99 bands=")),
+    "an even palette of 10 bytes": ("lens-bad-row", put("palette", 0, levels=5)),
     "an even palette of 2^62": (
         "lens-bad-row",
-        put("palette", 0, says=f"k={2**62} even=1", numbers=bytes(8)),
+        put("palette", 0, levels=2**62, numbers=bytes(8)),
     ),
     "an even palette beyond half precision": (
         "lens-bad-row",
-        put("palette", 0, says="k=5 even=1", numbers=struct.pack("<2f", 0, 6e4)),
+        put("palette", 0, levels=5, numbers=struct.pack("<2f", 0, 6e4)),
     ),
     "parts that are bands": ("lens-bad-row", put("half", 0, says="parts=11", numbers=None)),
     "parts and numbers": ("lens-bad-row", put("half", 0, says="parts=11")),
@@ -316,7 +329,7 @@ def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
 
 def test_nodes_without_end(tmp_path: Path) -> None:
     def change(rows: Rows) -> None:
-        rows["lens"] += [("binary", f"n{n}", "1,1", "kind=mul", None, None) for n in range(300_000)]
+        rows["lens"] += [node(f"n{n}", "1,1") for n in range(300_000)]
 
     assert refused(forge_rows(tmp_path / "evil.lens", GOOD, change)) == "lens-too-large"
 
@@ -324,9 +337,7 @@ def test_nodes_without_end(tmp_path: Path) -> None:
 def test_nodes_below_the_row_limit_but_too_many(tmp_path: Path) -> None:
     def change(rows: Rows) -> None:
         last = places(rows, "binary")[0] + 1
-        rows["lens"] += [
-            ("binary", f"n{n}", f"{last},{last}", "kind=mul", None, None) for n in range(70_000)
-        ]
+        rows["lens"] += [node(f"n{n}", f"{last},{last}") for n in range(70_000)]
 
     assert refused(forge_rows(tmp_path / "evil.lens", GOOD, change)) == "lens-graph"
 
@@ -347,9 +358,8 @@ def test_reasons_of_a_megabyte_for_everyone(tmp_path: Path) -> None:
 
     def change(rows: Rows) -> None:
         put("why", 0, name="#" + "x" * 1_000_000)(rows)
-        half = rows["lens"][places(rows, "half")[0]]
         first = len(rows["lens"]) + 1
-        rows["lens"] += [(*half[:1], f"t{n}", "1", "why=9", b"12", None) for n in range(2_000)]
+        rows["lens"] += [half(f"t{n}", "why=9") for n in range(2_000)]
         reads = ",".join(str(first + n) for n in range(2_000))
         add("concat", name="many", list=reads, says="axis=0")(rows)
 
@@ -358,9 +368,8 @@ def test_reasons_of_a_megabyte_for_everyone(tmp_path: Path) -> None:
 
 def test_names_of_a_megabyte_for_everyone(tmp_path: Path) -> None:
     def change(rows: Rows) -> None:
-        half = rows["lens"][places(rows, "half")[0]]
         first = len(rows["lens"]) + 1
-        rows["lens"] += [(*half[:1], f"*{n}", "1", None, b"12", None) for n in range(2_000)]
+        rows["lens"] += [half(f"*{n}", None) for n in range(2_000)]
         reads = ",".join(str(first + n) for n in range(2_000))
         add("concat", name="x" * 1_000_000, list=reads, says="axis=0")(rows)
 
@@ -441,7 +450,7 @@ def test_picture_of_gigabytes_whose_size_is_told(tmp_path: Path) -> None:
 
     def change(rows: Rows) -> None:
         png = bomb(1 << 15, 1 << 15, bits=4, raw_bytes=1 << 20)
-        put("palette", 0, list=f"{1 << 15},{1 << 15}", says="k=5", png=png)(rows)
+        put("palette", 0, list=f"{1 << 15},{1 << 15}", says=None, png=png)(rows)
 
     start = time.process_time()
     slug = refused(forge_rows(tmp_path / "evil.lens", GOOD, change))

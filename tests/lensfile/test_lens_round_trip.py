@@ -158,7 +158,7 @@ def test_numbers_and_planes_beyond_a_megabyte_come_back(tmp_path: Path) -> None:
     path = tmp_path / "model.lens"
     write_lens(path, contents)
     assert read_lens(path) == contents
-    parts = [row[4] for row in to_rows(contents)["lens"] if row[0] == "part"]
+    parts = [row[-2] for row in to_rows(contents)["lens"] if row[0] == "part"]
     assert [len(part) for part in parts if isinstance(part, bytes)] == [1_000_000, 200_000]
     with contextlib.closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA page_size").fetchone()[0] > 512

@@ -213,6 +213,8 @@ BROKEN: dict[str, tuple[str, Callable[[], LensContents]]] = {
 }
 
 NO_FILE_CAN_HOLD = {
+    "k = 300": "the size of a palette follows from its bytes",
+    "k = 0": "the size of a palette follows from its bytes",
     "two outputs": "a lens lists one: see test_lens_evil",
     "a wrong shape": "shapes of arrays follow from the input's",
     "a shape for nothing": "shapes of arrays follow from the input's",
@@ -241,7 +243,8 @@ READ_AS = {
     "an unknown fate": "lens-graph",  # a kind of row that is no fate is an operator
     # Less of it is told, so another rule is broken.
     "half precision and a palette": "lens-values",
-    "no bands": "lens-bad-row",
+    "no bands": "lens-fate",
+    "groups of 0": "lens-bad-row",
     "a band of another width": "lens-plane",
     "a band with a row too many": "lens-plane",
     # What follows cannot be put together from rows.

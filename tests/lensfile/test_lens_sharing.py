@@ -15,7 +15,7 @@ from lens_forge import forge, forge_rows, with_tensor
 from lens_samples import palette_tensor, plane_of, small_lens
 from pocketlens.base.errors import LensFileError
 from pocketlens.base.halves import even_halves
-from pocketlens.lensfile.contents import LensContents, Plane
+from pocketlens.lensfile.contents import LensContents, Plane, from_two_digits, two_digits
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.rows import to_rows
 from pocketlens.lensfile.schema import Row, Rows
@@ -27,10 +27,12 @@ SIZES = {STEM_BIAS: 8, HEAD: 32, CALM: 1}
 """Numbers of the tensors that share."""
 
 
-def sharing(*, band_rows: int = 100, width: int = 41) -> LensContents:
-    """Bias, head and constant in one plane of 4 bits, with palettes of 16, 3 and 1 values."""
+def sharing(
+    *, band_rows: int = 100, width: int = 41, sizes: tuple[int, int, int] = (16, 3, 1)
+) -> LensContents:
+    """Bias, head and constant in one plane of 4 bits, with palettes of `sizes` values."""
     dice = random.Random(5)
-    limits = {STEM_BIAS: 16, HEAD: 3, CALM: 1}
+    limits = dict(zip((STEM_BIAS, HEAD, CALM), sizes, strict=True))
     indices = [dice.randrange(limits[number]) for number, n in SIZES.items() for _ in range(n)]
     plane = plane_of(indices, width=width, bits=4, band_rows=band_rows)
     contents, first = GOOD, 0
@@ -74,6 +76,7 @@ def twins() -> LensContents:
 
 FINE: dict[str, Callable[[], LensContents]] = {
     "one plane for three tensors": sharing,
+    "one plane for three tensors in the usual order": lambda: sharing(sizes=(1, 3, 3)),
     "one plane for three tensors in bands": lambda: sharing(width=5, band_rows=2),
     "a mask": masked,
     "a mask for the first value": lambda: masked(common=0),
@@ -105,7 +108,7 @@ def test_a_shared_picture_is_stored_once_and_held_once(tmp_path: Path) -> None:
     contents = sharing(width=5, band_rows=2)
     plane = contents.tensors[HEAD].plane
     assert isinstance(plane, Plane)
-    pngs = [row[5] for row in to_rows(contents)["lens"]]
+    pngs = [row[-1] for row in to_rows(contents)["lens"]]
     assert all(pngs.count(band.png) == 1 for band in plane.bands)
     write_lens(tmp_path / "model.lens", contents)
     tensors = read_lens(tmp_path / "model.lens").tensors
@@ -113,13 +116,36 @@ def test_a_shared_picture_is_stored_once_and_held_once(tmp_path: Path) -> None:
 
 
 def test_an_even_palette_takes_eight_bytes() -> None:
-    rows = [row for row in to_rows(even())["lens"] if row[0] == "palette"]
-    assert rows[0][4] == struct.pack("<2f", -0.5, 0.25)
+    rows = [row for row in to_rows(even())["lens"] if row[0] is None]
+    assert rows[0][-2] == struct.pack("<2f", -0.5, 0.25)
 
 
-def test_errors_and_losses_have_three_digits() -> None:
-    record = dataclasses.replace(GOOD.tensors[STEM], error=0.012345678, loss=-1.23456e-09)
-    assert (record.error, record.loss) == (0.0123, -1.23e-09)
+@pytest.mark.parametrize(
+    ("number", "rounded", "told"),
+    [(0.0123456, 0.012, 1203), (-1.2652e-09, -1.3e-09, -1310), (0.996, 1.0, 1001),
+     (7.0, 7.0, 7001), (99.4, 99.0, 9900), (99.6, 100.0, 10000), (1234.5, 1234.0, 123400),
+     (1e300, 1e15, 10**17), (0.0, 0.0, 0), (3.14e-98, 3.1e-98, 3199), (1e-99, 0.0, 0)],
+)  # fmt: skip
+def test_errors_and_losses_have_two_digits(number: float, rounded: float, told: int) -> None:
+    record = dataclasses.replace(GOOD.tensors[STEM], loss=number)
+    assert record.loss == rounded
+    assert two_digits(number) == two_digits(rounded) == told
+    assert from_two_digits(told) == rounded
+    assert dataclasses.replace(GOOD.tensors[STEM], error=0.0567).error == 0.057
+
+
+def test_what_is_no_number_is_not_rounded() -> None:
+    assert dataclasses.replace(GOOD.tensors[STEM], loss=math.inf).loss == math.inf
+
+
+def test_tensors_of_one_plane_need_not_say_where_they_begin() -> None:
+    """By rising size of the palettes; those that lie otherwise say it."""
+    assert "first=40" in says_of_tensors(sharing(sizes=(16, 3, 1)))
+    assert "first" not in says_of_tensors(sharing(sizes=(1, 3, 3)))
+
+
+def says_of_tensors(contents: LensContents) -> str:
+    return " ".join(str(row[3]) for row in to_rows(contents)["lens"] if row[0] is None)
 
 
 def test_an_error_below_a_millionth_is_none() -> None:
@@ -221,9 +247,9 @@ def test_reader_refuses(name: str, tmp_path: Path) -> None:
 def same_row_again(rows: Rows) -> None:
     """Every tensor claims the same pixels of the same row."""
     lens = rows["lens"]
-    places = [place for place, row in enumerate(lens) if row[0] == "palette"]
-    picture = next(place for place in places if lens[place][5] is not None) + 1
-    claim: Row = ("palette", None, "1", f"k=1 plane={picture} first=0", b"\0\0", None)
+    places = [place for place, row in enumerate(lens) if row[0] is None]
+    picture = next(place for place in places if lens[place][-1] is not None) + 1
+    claim: Row = (None, None, "1", "first=0", None, picture, None, None, b"\0\0", None)
     lens += [claim] * 1000
 
 

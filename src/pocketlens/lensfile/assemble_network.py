@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pocketlens.base.errors import LensFileError, ModelError
-from pocketlens.base.halves import even_halves
+from pocketlens.base.halves import HALF_BYTES, even_halves
 from pocketlens.graph.attributes import find_op, quoted
 from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.graph.inference import infer_shape
 from pocketlens.graph.shapes import MAX_NODES
 from pocketlens.lensfile.bad_row import bad_row
-from pocketlens.lensfile.contents import Band, FateKind, Plane, TensorRecord
+from pocketlens.lensfile.contents import Band, FateKind, Plane, TensorRecord, from_two_digits
 from pocketlens.lensfile.found import Found, Rowbook
 from pocketlens.lensfile.neutral import with_neutral
 from pocketlens.lensfile.rows_of_network import (
     ACTIVATION,
     BIAS_PLACE,
+    BIAS_SIGN,
     COUNT_SIGN,
+    EVEN_CLASS,
     STEP_SIGN,
+    fate_class,
     told_step,
+    usual_firsts,
 )
 from pocketlens.lensfile.rules import product
 from pocketlens.lensfile.words import USUAL_NAMES, real, unstarred, whole, wholes
@@ -34,9 +38,10 @@ from pocketlens.planes.scanlines import read_header
 FATES: tuple[FateKind, ...] = ("palette", "half", "float")
 KINDS = (*FATES, "lens", "source", "made", "photo", "why", "receipt", "band", "part")
 """Kinds of rows; every other row is an operator."""
-_TENSOR_KEYS = ("k", "rows", "even", "plane", "first", "mask", "common", "parts", "error", "loss",
-                "why")  # fmt: skip
+_TENSOR_KEYS = ("rows", "bands", "first", "mask", "common", "parts", "why")
+_CLASSES = frozenset(f"{sign}{each}" for sign in ("", BIAS_SIGN) for each in (*FATES, EVEN_CLASS))
 _MOST_EVEN = 256
+_UNTOLD = -1
 
 
 def assemble_network(
@@ -55,8 +60,7 @@ def assemble_network(
     if output not in nodes.made:
         bad_row(head.number, "should list the one row whose array is handed out")
     graph = Graph((photo.name or "",), (nodes.made[output],), nodes.nodes, nodes.shapes)
-    tensors = _Tensors(book)
-    return graph, tuple(tensors.record(*found) for found in nodes.tensors)
+    return graph, _Tensors(book).records(nodes.tensors)
 
 
 def _wrong(what: str) -> LensFileError:
@@ -83,13 +87,23 @@ class _First:
         return row.listed()
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A tensor that is read: its row, its name, its shape, in which place it is read first."""
+
+    row: Found
+    name: str
+    shape: Shape
+    place: int
+
+
 class _Nodes:
     """Nodes in running order, the shape of every name, and the tensors in order of first use."""
 
     def __init__(self, book: Rowbook, rows: list[Found], photo: Found, shape: Shape) -> None:
         self.made = {photo.number: photo.name or ""}
         self.shapes = {photo.name or "": shape}
-        self.tensors: list[tuple[Found, str, Shape]] = []
+        self.tensors: list[_Read] = []
         self._book = book
         self._names: dict[int, str] = {}
         self.nodes = tuple(map(self._node, rows))
@@ -135,7 +149,7 @@ class _Nodes:
                 bad_row(number, "has a shape that no tensor has")
             self._names[number] = name
             self.shapes[name] = shape
-            self.tensors.append((tensor, name, shape))
+            self.tensors.append(_Read(tensor, name, shape, reader.place))
         return self._names[number]
 
 
@@ -165,52 +179,72 @@ class _Tensors:
     def __init__(self, book: Rowbook) -> None:
         self._book = book
         self._planes: dict[tuple[int, ...], Plane] = {}
-        self._claims: set[tuple[tuple[int, ...], int]] = set()
-        self._ends: dict[tuple[int, ...], int] = {}
         self._taken: set[int] = set()
         self._usual: dict[str, Found] = {}
         for row in book.every("why"):
             row.has("name", "says")
             for fate in (row.says or "").split(",") if row.says else ():
-                if fate not in FATES or fate in self._usual:
+                if fate not in _CLASSES or fate in self._usual:
                     bad_row(row.number, f"is the usual reason of {quoted(fate)}, or another one is")
                 self._usual[fate] = row
 
-    def record(self, row: Found, name: str, shape: Shape) -> TensorRecord:
-        """The record of a row called `name`."""
-        row.has("name", "list", "says", "numbers", "png")
+    def records(self, reads: list[_Read]) -> tuple[TensorRecord, ...]:
+        """The records of all tensors, in that order."""
+        planes = [self._plane_rows(read.row) for read in reads]
+        records = [self._record(*each) for each in zip(reads, planes, strict=True)]
+        sharing: dict[tuple[int, ...], list[int]] = {}
+        for number, rows in enumerate(planes):
+            if rows:
+                sharing.setdefault(rows, []).append(number)
+        for numbers in sharing.values():
+            sizes = {n: (records[n].palette_size, math.prod(records[n].shape)) for n in numbers}
+            claims = set()
+            for number, first in usual_firsts(sizes).items():
+                if records[number].first_pixel == _UNTOLD:
+                    records[number] = replace(records[number], first_pixel=first)
+                if records[number].first_pixel in claims:
+                    bad_row(reads[number].row.number, "claims pixels that another tensor has")
+                claims.add(records[number].first_pixel)
+        return tuple(records)
+
+    def _record(self, read: _Read, planes: tuple[int, ...]) -> TensorRecord:
+        """The record of a tensor; where it does not say at which pixel it begins, _UNTOLD."""
+        row, shape = read.row, read.shape
+        row.has("name", "list", "says", "levels", "plane", "error", "loss", "numbers", "png")
         says = row.pairs(_TENSOR_KEYS)
-        size = row.read(whole, says.get("k", "0"))
-        numbers = self._numbers(row, says)
+        numbers, affine = self._numbers(row, says), None
         palette = row.kind == "palette"
-        affine = _affine(row, numbers) if "even" in says else None
-        if affine is not None:
-            numbers = _even(row, affine, size)
-        plane, first = self._plane(row, says, math.prod(shape))
         outputs = shape[0] if shape and palette else 0
+        group_rows = row.read(whole, says["rows"]) if "rows" in says else outputs
+        if row.levels is not None:
+            affine = _affine(row, numbers)
+            numbers = _even(row, affine, row.levels)
+        size = _palette_size(row, numbers, -(-outputs // max(group_rows, 1))) if palette else 0
+        untold = _UNTOLD if planes else 0
         fate: FateKind = row.kind  # type: ignore[assignment]
         return TensorRecord(
-            name,
+            read.name,
             shape,
             fate,
-            self._reason(row, says, size, affine),
+            self._reason(read, says, size, affine),
             palette_size=size,
-            group_rows=row.read(whole, says["rows"]) if "rows" in says else outputs,
+            group_rows=group_rows,
             palettes=numbers if palette else b"",
             values=b"" if palette else numbers,
-            plane=plane,
-            error=row.read(real, says.get("error", "0")),
-            first_pixel=first,
+            plane=self._plane_in(row, planes) if planes else None,
+            error=from_two_digits(row.error or 0),
+            first_pixel=row.read(whole, says["first"]) if "first" in says else untold,
             mask=self._mask(row, says),
             common=row.read(whole, says.get("common", "0")),
             affine=affine,
-            loss=row.read(real, says["loss"]) if "loss" in says else None,
+            loss=None if row.loss is None else from_two_digits(row.loss),
         )
 
     def _reason(
-        self, row: Found, says: dict[str, str], size: int, affine: tuple[float, float] | None
+        self, read: _Read, says: dict[str, str], size: int, affine: tuple[float, float] | None
     ) -> str:
-        why = self._usual.get(row.kind)
+        row = read.row
+        why = self._usual.get(fate_class(row.kind, even=affine is not None, place=read.place))
         if "why" in says:
             why = self._book.row(row.read(whole, says["why"]), "why", caller=row)
         text = (why.name if why else None) or ""
@@ -232,21 +266,18 @@ class _Tensors:
             for number in row.read(wholes, says["parts"])
         )
 
-    def _plane(self, row: Found, says: dict[str, str], pixels: int) -> tuple[Plane | None, int]:
-        """The plane of a row, and the pixel at which its `pixels` begin."""
-        numbers: tuple[int, ...] = () if row.png is None else (row.number,)
-        if "plane" in says:
-            if numbers:
-                bad_row(row.number, "has a picture and refers to another as well")
-            numbers = row.read(wholes, says["plane"])
-        first = row.read(whole, says["first"]) if "first" in says else self._ends.get(numbers, 0)
-        if not numbers:
-            return None, first
-        if (numbers, first) in self._claims:
-            bad_row(row.number, "claims pixels that another tensor has")
-        self._claims.add((numbers, first))
-        self._ends[numbers] = first + pixels
-        return self._plane_in(row, numbers), first
+    def _plane_rows(self, row: Found) -> tuple[int, ...]:
+        """Numbers of the rows that hold a tensor's plane, from top to bottom."""
+        bands = row.pairs(_TENSOR_KEYS).get("bands", "")
+        told = [
+            () if row.png is None else (row.number,),
+            () if row.plane is None else (row.plane,),
+            row.read(wholes, bands),
+        ]
+        found = [rows for rows in told if rows]
+        if len(found) > 1:
+            bad_row(row.number, "has a picture and refers to another as well")
+        return found[0] if found else ()
 
     def _plane_in(self, row: Found, numbers: tuple[int, ...]) -> Plane:
         """The plane whose bands stand in these rows; the same for everyone who asks."""
@@ -295,6 +326,14 @@ def _affine(row: Found, numbers: bytes) -> tuple[float, float]:
         bad_row(row.number, "has an even palette, which takes an offset and a step: 8 bytes")
     offset, step = struct.unpack("<2f", numbers)
     return offset, step
+
+
+def _palette_size(row: Found, numbers: bytes, groups: int) -> int:
+    """Values in each of as many palettes of half precision."""
+    size, rest = divmod(len(numbers), HALF_BYTES * max(groups, 1))
+    if rest:
+        bad_row(row.number, f"has {len(numbers):,} bytes of numbers for {groups:,} palettes")
+    return size
 
 
 def _even(row: Found, affine: tuple[float, float], size: int) -> bytes:

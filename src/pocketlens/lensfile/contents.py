@@ -29,6 +29,10 @@ FateKind = Literal["palette", "half", "float"]
 NO_ERROR = 1e-6
 """Relative squared errors below this are as good as none."""
 
+MOST_TOLD = 99.5
+MOST_PLACES = 99
+MOST_WHOLE = 10**15
+
 
 @dataclass(frozen=True)
 class TensorRecord:
@@ -46,8 +50,7 @@ class TensorRecord:
     plane         the indices; None without a palette
     error         relative squared error against the float original:
                   sum (w - w')^2 / sum w^2, 0.0 where the sum is 0. Like the loss, it is rounded to
-                  three digits: more would mean nothing, and take 20 bytes a tensor in the file.
-                  Less than a millionth, as half precision has, is 0
+                  two digits (two_digits()). Less than a millionth, as half precision has, is 0
     first_pixel   where in `plane` the tensor's pixels begin. Small tensors whose indices have
                   the same bits may share a plane: one follows the other without a gap, and all
                   their records hold the same plane
@@ -81,13 +84,35 @@ class TensorRecord:
     def __post_init__(self) -> None:
         if abs(self.error) < NO_ERROR:
             object.__setattr__(self, "error", 0.0)
-        object.__setattr__(self, "error", _three_digits(self.error))
+        object.__setattr__(self, "error", _rounded(self.error))
         if self.loss is not None:
-            object.__setattr__(self, "loss", _three_digits(self.loss))
+            object.__setattr__(self, "loss", _rounded(self.loss))
 
 
-def _three_digits(number: float) -> float:
-    return float(f"{number:.3g}")
+def two_digits(number: float) -> int:
+    """A finite number as a whole one: its first two digits, then two of its exponent less its sign.
+
+    6703 is 67e-03; -1204 is -12e-04. From 100 upwards there are more digits than two: 12300 is 123.
+    What is below 1e-98 is 0, what is beyond 1e15 is that.
+    """
+    sign = -1 if number < 0 else 1
+    if abs(number) >= MOST_TOLD:
+        return sign * 100 * min(round(abs(number)), MOST_WHOLE)
+    digits, _, exponent = f"{number:.1e}".partition("e")
+    places = 1 - int(exponent)
+    mantissa = abs(int(digits.replace(".", "")))
+    return sign * (100 * mantissa + places) if places <= MOST_PLACES and mantissa else 0
+
+
+def from_two_digits(told: int) -> float:
+    """The number that two_digits() told."""
+    mantissa, places = divmod(abs(told), 100)
+    return float(f"{'-' * (told < 0)}{mantissa}e-{places}")
+
+
+def _rounded(number: float) -> float:
+    """As from_two_digits(two_digits()); what is no finite number stays what it is."""
+    return number if number - number != 0 else from_two_digits(two_digits(number))
 
 
 @dataclass(frozen=True)

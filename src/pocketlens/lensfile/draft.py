@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pocketlens.lensfile.schema import Row
+from pocketlens.lensfile.schema import USUAL_KIND, Row
 
 Key = tuple[str | int, ...]
 """What a row is called while it has no number: its kind, and which of them."""
@@ -48,6 +48,10 @@ class Draft:
     name: str | None = None
     list: Text | None = None
     says: Text | None = None
+    levels: int | None = None
+    plane: Link | None = None
+    error: int | None = None
+    loss: int | None = None
     numbers: bytes | None = None
     png: bytes | None = None
     fixed: bool = False
@@ -55,10 +59,14 @@ class Draft:
     def row(self, numbers: Mapping[Key, int]) -> Row:
         """The row, by the numbers of all rows."""
         return (
-            self.kind,
+            None if self.kind == USUAL_KIND else self.kind,
             self.name,
             None if self.list is None else self.list.told(numbers),
             None if self.says is None else self.says.told(numbers),
+            self.levels,
+            None if self.plane is None else numbers[self.plane.key],
+            self.error,
+            self.loss,
             self.numbers,
             self.png,
         )

@@ -6,12 +6,12 @@ Every row has to be of use: what nobody refers to, nobody has judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from pocketlens.base.errors import LensFileError
 from pocketlens.lensfile.bad_row import bad_row
-from pocketlens.lensfile.schema import Row, tables
+from pocketlens.lensfile.schema import USUAL_KIND, Row
 from pocketlens.lensfile.words import pairs, wholes
 
 T = TypeVar("T")
@@ -28,12 +28,16 @@ class Found:
     name: str | None
     list: str | None
     says: str | None
+    levels: int | None
+    plane: int | None
+    error: int | None
+    loss: int | None
     numbers: bytes | None
     png: bytes | None
 
     def has(self, *columns: str) -> None:
         """Judge that no column is filled but these. Raises LensFileError 'lens-bad-row'."""
-        for column in ("name", "list", "says", "numbers", "png"):
+        for column in _COLUMNS:
             if column not in columns and getattr(self, column) is not None:
                 bad_row(self.number, f"has a {column!r}, which its kind has not")
 
@@ -59,12 +63,19 @@ class Found:
         return self.read(wholes, self.list or "")
 
 
+_COLUMNS = tuple(field.name for field in fields(Found) if field.name not in ("number", "kind"))
+
+
+def _found(number: int, row: Row) -> Found:
+    kind, *others = row[: 1 + len(_COLUMNS)]
+    return Found(number, USUAL_KIND if kind is None else kind, *others)  # type: ignore[arg-type]
+
+
 class Rowbook:
     """All rows by kind and number, and which of them have been of use."""
 
     def __init__(self, rows: list[Row]) -> None:
-        width = len(tables()["lens"].columns)
-        self.rows = [Found(n, *row[:width]) for n, row in enumerate(rows, 1)]  # type: ignore[arg-type]
+        self.rows = [_found(number, row) for number, row in enumerate(rows, 1)]
         self._used: set[int] = set()
         self._letters_left = MOST_LETTERS
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pocketlens.lensfile.schema import Row
+from pocketlens.lensfile.schema import Row, Value
 
 _LEAF_HEADER_BYTES = 8
 _POINTER_BYTES = 2
@@ -54,8 +54,8 @@ def cell_bytes(row: Row, *, rows: int, page_bytes: int) -> int:
     """Bytes that a row takes in a leaf, its pointer included, where `rows` is the last number."""
     texts = [value.encode("utf-8") if isinstance(value, str) else value for value in row]
     lengths = [len(value) if isinstance(value, bytes) else 0 for value in texts]
-    serials = [0 if value is None else 13 + 2 * n for value, n in zip(row, lengths, strict=True)]
-    payload = 1 + sum(map(_varint_bytes, serials)) + sum(lengths)
+    heads = 1 + sum(map(_head_bytes, row, lengths))
+    payload = heads + sum(lengths) + sum(map(_whole_bytes, row))
     local = local_bytes(payload, page_bytes=page_bytes)
     overflow = 4 if local < payload else 0
     return _POINTER_BYTES + _varint_bytes(payload) + _varint_bytes(rows) + local + overflow
@@ -69,6 +69,19 @@ def local_bytes(payload: int, *, page_bytes: int) -> int:
         return payload
     rest = least + (payload - least) % (page_bytes - 4)
     return rest if rest <= most else least
+
+
+def _head_bytes(value: Value, length: int) -> int:
+    """Bytes of a value's type; of texts and blobs their length is in it (section 2.1)."""
+    return _varint_bytes(13 + 2 * length) if isinstance(value, str | bytes) else 1
+
+
+def _whole_bytes(value: Value) -> int:
+    """Bytes of a whole number after its type, which says 0 and 1 by itself."""
+    if not isinstance(value, int) or value in (0, 1):
+        return 0
+    bits = (value if value >= 0 else ~value).bit_length() + 1
+    return next(size for size in (1, 2, 3, 4, 6, 8) if bits <= 8 * size)
 
 
 def _varint_bytes(number: int) -> int:

@@ -6,13 +6,14 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
-from pocketlens.lensfile.contents import Plane, TensorRecord
+from pocketlens.lensfile.contents import Plane, TensorRecord, two_digits
 from pocketlens.lensfile.draft import Draft, Link, Text, links
 from pocketlens.lensfile.neutral import without_neutral
+from pocketlens.lensfile.plane_uses import plane_uses
 from pocketlens.lensfile.words import USUAL_NAMES, listed, said, starred, told
 from pocketlens.planes.plane import MOST_BAND_BYTES
 
@@ -24,6 +25,10 @@ ACTIVATION = "activation"
 """The attribute that is told without its name."""
 BIAS_PLACE = 2
 """Where nodes read their biases."""
+EVEN_CLASS = "even"
+"""Stands for the fate of an even palette where usual reasons are told."""
+BIAS_SIGN = "bias-"
+"""Stands before the fate of biases there."""
 COUNT_SIGN = "#"
 """Stands at the start of a reason for the number of values in the tensor's palettes."""
 STEP_SIGN = "~"
@@ -64,6 +69,10 @@ class _Reader:
         short = starred(name, self.node.name)
         return None if short == USUAL_NAMES.get(self.place) else short
 
+    def fate_class(self, tensor: TensorRecord) -> str:
+        """What usual reasons go by."""
+        return fate_class(tensor.fate, even=tensor.affine is not None, place=self.place)
+
     def usual_shape(self) -> Shape | None:
         """The shape of a bias: a number for each output of the weights beside it."""
         weights = self.graph.shapes.get(self.node.inputs[1]) if self.place == BIAS_PLACE else None
@@ -83,18 +92,19 @@ def draft_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> Iterator[D
         for node in reversed(graph.nodes)
         for place, name in reversed([*enumerate(node.inputs)])
     }
-    usual = _usual_reasons(tensors)
+    classes = [readers[tensor.name].fate_class(tensor) for tensor in tensors]
+    usual = _usual_reasons(zip(classes, tensors, strict=True))
     reasons = {_reason(tensor) for tensor in tensors} - {""}
-    reasons |= {_reason(tensor) for tensor in tensors if usual.get(tensor.fate)}
+    reasons |= {_reason(t) for each, t in zip(classes, tensors, strict=True) if usual[each]}
     for reason in sorted(reasons):
-        fates = [fate for fate, each in usual.items() if each == reason]
+        fates = sorted(each for each, its in usual.items() if its == reason)
         yield Draft(
             ("why", reason),
             "why",
             name=reason or None,
             says=Text(",".join(fates)) if fates else None,
         )
-    pictures = _Pictures()
+    pictures = _Pictures(tensors)
     for number, tensor in enumerate(tensors):
         yield from _tensor(number, tensor, readers[tensor.name], usual, pictures)
 
@@ -111,21 +121,16 @@ def _tensor(
     def say(key: str, *value: str | Link) -> None:
         says.extend([" " if says else "", f"{key}=", *value])
 
-    numbers, png, usual_first = _numbers(tensor), None, 0
-    if tensor.fate == "palette":
-        say("k", str(tensor.palette_size))
-        if tensor.shape[:1] != (tensor.group_rows,):
-            say("rows", str(tensor.group_rows))
-        if tensor.affine is not None:
-            say("even", "1")
+    numbers, placed = _numbers(tensor), _Placed(None)
+    if tensor.fate == "palette" and tensor.shape[:1] != (tensor.group_rows,):
+        say("rows", str(tensor.group_rows))
     if tensor.plane is not None:
         placed = pictures.of_tensor(number, tensor, tensor.plane)
         yield from placed.drafts
-        png = placed.png
-        if png is None:
-            say("plane", *links(placed.links))
-        usual_first = placed.usual_first
-    if tensor.first_pixel != usual_first:
+        if len(placed.links) > 1:
+            say("bands", *links(placed.links))
+    png = placed.png
+    if tensor.first_pixel != placed.usual_first:
         say("first", str(tensor.first_pixel))
     if tensor.mask is not None:
         mask = _in_rows(tensor.mask, number, "mask")
@@ -139,12 +144,8 @@ def _tensor(
             yield Draft(("part", number, place), "part", numbers=part)
         say("parts", *links(Link("part", number, place) for place in range(len(parts))))
         numbers = b""
-    if tensor.error:
-        say("error", told(tensor.error))
-    if tensor.loss is not None:
-        say("loss", told(tensor.loss))
     reason = _reason(tensor)
-    if reason != usual.get(tensor.fate, ""):
+    if reason != usual[reader.fate_class(tensor)]:
         say("why", Link("why", reason))
     yield Draft(
         ("tensor", number),
@@ -152,6 +153,10 @@ def _tensor(
         name=reader.short_name(tensor.name),
         list=None if tensor.shape == reader.usual_shape() else Text(listed(tensor.shape)),
         says=Text(*says) if says else None,
+        levels=None if tensor.affine is None else tensor.palette_size,
+        plane=placed.links[0] if len(placed.links) == 1 else None,
+        error=two_digits(tensor.error) or None,
+        loss=None if tensor.loss is None else two_digits(tensor.loss),
         numbers=numbers or None,
         png=png,
     )
@@ -179,19 +184,24 @@ def told_step(affine: tuple[float, float]) -> str:
     return f"{affine[1]:.3g}"
 
 
-def _usual_reasons(tensors: tuple[TensorRecord, ...]) -> dict[str, str]:
-    """For each fate the reason that most of its tensors have, the first of equals."""
+def fate_class(fate: str, *, even: bool, place: int) -> str:
+    """What tensors of one usual reason have in common: fate, evenness, whether they are biases."""
+    return (BIAS_SIGN if place == BIAS_PLACE else "") + (EVEN_CLASS if even else fate)
+
+
+def _usual_reasons(classes: Iterable[tuple[str, TensorRecord]]) -> dict[str, str]:
+    """For each class the reason that most of its tensors have, the first of equals."""
     counts: dict[str, Counter[str]] = {}
-    for tensor in tensors:
-        counts.setdefault(tensor.fate, Counter())[_reason(tensor)] += 1
-    return {fate: counter.most_common(1)[0][0] for fate, counter in counts.items()}
+    for each, tensor in classes:
+        counts.setdefault(each, Counter())[_reason(tensor)] += 1
+    return {each: counter.most_common(1)[0][0] for each, counter in counts.items()}
 
 
 @dataclass(frozen=True)
 class _Placed:
     """Where a plane is: beside its tensor (`png`), or in the rows of `links`; new rows for it.
 
-    usual_first  where a tensor begins in it that does not say: at the end of the one before
+    usual_first  where a tensor begins in it that does not say: see usual_firsts()
     """
 
     png: bytes | None
@@ -203,26 +213,50 @@ class _Placed:
 class _Pictures:
     """Where each plane stands: tensors that share one refer to the row that holds it."""
 
-    def __init__(self) -> None:
-        self._links: dict[tuple[Plane, int], tuple[Link, ...]] = {}
-        self._claims: Counter[tuple[Plane, int]] = Counter()
-        self._ends: dict[tuple[Plane, int], int] = {}
+    def __init__(self, tensors: tuple[TensorRecord, ...]) -> None:
+        self._use = {
+            number: place
+            for place, use in enumerate(plane_uses(tensors))
+            for number in use.readers
+            if not use.is_mask
+        }
+        self._links: dict[int, tuple[Link, ...]] = {
+            self._use[number]: (Link("tensor", number),)
+            for number, tensor in enumerate(tensors)
+            if tensor.plane and len(tensor.plane.bands) == 1 and not tensor.first_pixel
+        }
+        sharing: dict[int, list[int]] = {}
+        for number, place in self._use.items():
+            sharing.setdefault(place, []).append(number)
+        self._firsts: dict[int, int] = {}
+        for numbers in sharing.values():
+            sizes = {n: (tensors[n].palette_size, math.prod(tensors[n].shape)) for n in numbers}
+            self._firsts |= usual_firsts(sizes)
 
     def of_tensor(self, number: int, tensor: TensorRecord, plane: Plane) -> _Placed:
-        """Equal planes claimed from the same pixel are different planes: each has its own rows."""
-        claim = (plane, tensor.first_pixel)
-        copy = (plane, self._claims[claim])
-        self._claims[claim] += 1
-        usual_first = self._ends.get(copy, 0)
-        self._ends[copy] = tensor.first_pixel + math.prod(tensor.shape)
-        if copy in self._links:
-            return _Placed(None, self._links[copy], usual_first=usual_first)
+        """Where the tensor of that number finds its plane, and what rows that takes."""
+        use, usual_first = self._use[number], self._firsts[number]
         if len(plane.bands) == 1 and not tensor.first_pixel:
-            self._links[copy] = (Link("tensor", number),)
-            return _Placed(plane.bands[0].png)
+            return _Placed(plane.bands[0].png, usual_first=usual_first)
+        if use in self._links:
+            return _Placed(None, self._links[use], usual_first=usual_first)
         placed = _in_rows(plane, number)
-        self._links[copy] = placed.links
-        return placed
+        self._links[use] = placed.links
+        return replace(placed, usual_first=usual_first)
+
+
+def usual_firsts(sizes: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+    """Where tensors that share a plane begin in it: by rising size of their palettes.
+
+    sizes  by the tensor's number: values in a palette, pixels. Of equal ones the smaller number
+           comes first
+    """
+    firsts: dict[int, int] = {}
+    at = 0
+    for number in sorted(sizes, key=lambda number: (sizes[number][0], number)):
+        firsts[number] = at
+        at += sizes[number][1]
+    return firsts
 
 
 def _in_rows(plane: Plane, *key: str | int) -> _Placed:

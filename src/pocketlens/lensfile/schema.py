@@ -28,12 +28,16 @@ APPLICATION_ID = 0x4C454E53
 SCHEMA = """
 -- The network. Rows call each other by their number (rowid): 1, 2, 3, ... from the top.
 CREATE TABLE lens (
-    kind TEXT NOT NULL, -- what the row is: see docs/format/lens.md, "Kinds of rows"
-    name TEXT,          -- for people; what a photo, an operator or a tensor is called
-    list TEXT,          -- whole numbers with commas: rows that an operator reads, axes of a tensor
-    says TEXT,          -- key=value and spaces: attributes, settings, how a tensor is kept
-    numbers BLOB,       -- little-endian: palettes, ascending, or values; a SHA-256
-    png BLOB            -- picture of palette indices, at most 1,000,000 bytes: save it and look
+    kind TEXT,      -- what the row is: see docs/format/lens.md, "Kinds of rows"; NULL: a palette
+    name TEXT,      -- for people; what a photo, an operator or a tensor is called
+    list TEXT,      -- whole numbers with commas: rows that an operator reads, axes of a tensor
+    says TEXT,      -- key=value and spaces: attributes, settings, how a tensor is kept
+    levels INTEGER, -- of an even palette, whose numbers are an offset and a step
+    plane INTEGER,  -- row with the picture that a tensor shares
+    error INTEGER,  -- of a tensor, relative and squared: 6703 is 67e-03, two digits and -exponent
+    loss INTEGER,   -- nats a photo that coding a tensor costs, as foreseen: 1204 is 12e-04
+    numbers BLOB,   -- little-endian: palettes, ascending, or values; a SHA-256
+    png BLOB        -- picture of palette indices, at most 1,000,000 bytes: save it and look
 );
 
 -- Classes in the order of the scores, then the tree of what they are kinds of, parents first.
@@ -56,6 +60,9 @@ Rows = dict[str, list[Row]]
 
 SEALED_KIND = "lens"
 """Kind of the one row whose `numbers` are the seal."""
+
+USUAL_KIND = "palette"
+"""Kind of a row that has NULL in its place."""
 
 
 @dataclass(frozen=True)
