@@ -24,7 +24,7 @@ def trial_log(*, hidden: bool = False) -> Tell:
         elapsed_s = time.monotonic() - start_s
         if not begun:  # the first trial comes after calibration, which takes its own time
             begun, start_s = True, time.monotonic()
-            left = f"about {expected - 1} more" if expected > 1 else ""
+            left = f"about {expected - 1} more trials" if expected > 1 else ""
         else:
             each_s = elapsed_s / (number - 1)
             left = f"about {each_s * (expected - number):.0f} s more" if expected > number else ""
