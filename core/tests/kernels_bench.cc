@@ -2,6 +2,7 @@
 //
 //   kernels_bench [target [filter]]      target: avx512, avx2, sse2, neon, scalar
 //   kernels_bench target ways            the plain way of a 3x3 conv2d against Winograd's
+//   kernels_bench target linears         full connect layers alone
 //
 // The time is the least of some runs, each after the layer's own data have been in use; so data
 // that fit a cache are read from there. Not a test.
@@ -204,7 +205,7 @@ void bench_linears(const KernelTable& table) {
       const WeightsCase wc(random, encoding, shape[1], shape[0], 1 << 20);
       const PackedWeights packed(table, wc);
       printf("linear %4d-%4d %-6s", shape[0], shape[1], kEncodingNames[(int)encoding]);
-      for (const int batch : {1, 2, 10, 197}) {
+      for (const int batch : {1, 2, 4, 10, 13, 20, 32, 197}) {
         if (batch == 197 && shape[0] > 1000) continue;
         std::vector<float> input((size_t)(batch * shape[0]), 0.5f);
         std::vector<float> bias((size_t)shape[1] + 16), output((size_t)(batch * shape[1]));
@@ -257,6 +258,10 @@ int main(int count, char** arguments) {
     printf("%s, one thread\n\n", table.name);
     if (count > 2 && strcmp(arguments[2], "ways") == 0) {
       test::bench_ways(table);
+      return 0;
+    }
+    if (count > 2 && strcmp(arguments[2], "linears") == 0) {
+      test::bench_linears(table);
       return 0;
     }
     test::bench_convs(table, count > 2 ? arguments[2] : nullptr);

@@ -49,6 +49,22 @@ POCKETLENS_INLINE void look_up_small(const uint8_t* row, const SmallTable& table
   }
 }
 
+// Two packed rows of two panels side by side: sink(k, 0, {weights of the first, of the second}).
+template <int kBits, class Sink>
+POCKETLENS_INLINE void look_up_pair(const uint8_t* first, const uint8_t* second,
+                                    const SmallTable& first_table, const SmallTable& second_table,
+                                    Sink sink) {
+  const __m512i a = _mm512_loadu_si512(first), b = _mm512_loadu_si512(second);
+  POCKETLENS_UNROLL
+  for (int k = 0; k < 32 / kBits; ++k) {
+    const unsigned shift = (unsigned)(k * kBits);
+    const V weights[2] = {
+        (V)_mm512_permutexvar_ps(_mm512_srli_epi32(a, shift), first_table.entries),
+        (V)_mm512_permutexvar_ps(_mm512_srli_epi32(b, shift), second_table.entries)};
+    sink(k, 0, weights);
+  }
+}
+
 struct ByteTable {
   __m512i low[4], high[4];
 };
