@@ -108,6 +108,25 @@ void test_batch_is_image_by_image(const SmallPlan& plan) {
   pl_close(lens);
 }
 
+// Rows of a linear are shared out over items by their number: three images may need more scratch
+// than the sixteen that are run at once.
+void test_rows_of_a_batch() {
+  PlanMaker m;
+  const uint32_t x = m.value({50, 8}), y = m.value({50, 40}), z = m.value({50, 3});
+  const uint32_t w = m.palette_tensor({40, 8}, 4, 16, 40, 8, 4, halves(16));
+  const uint32_t v = m.palette_tensor({3, 40}, 4, 16, 3, 40, 3, halves(16));
+  m.op(2, y, {x, tensor(w)}, {1, 0, 0});
+  m.op(2, z, {y, tensor(v)}, {0, 0, 0});
+  const SmallPlan plan{m.finish({x}, {z}), m.bands()};
+  for (size_t t = 0; t < pl_target_count(); ++t) {
+    for (uint32_t batch = 2; batch < 20; ++batch) {
+      const std::vector<float> all = answer(plan, pl_target_name(t), 1, plan.bands, batch);
+      expect(distance(all, answer(plan, "scalar", 1, plan.bands, batch)) < 1e-5,
+             "rows of " + std::to_string(batch) + " images: " + pl_target_name(t));
+    }
+  }
+}
+
 uint8_t paeth(int a, int b, int c) {
   const int p = a + b - c, pa = abs(p - a), pb = abs(p - b), pc = abs(p - c);
   return static_cast<uint8_t>(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
@@ -255,6 +274,7 @@ int main() {
     test_targets_and_threads(plan);
   }
   test_batch_is_image_by_image(network_plan());
+  test_rows_of_a_batch();
   test_feeding(network_plan(), kOwnStrides);
   test_feeding(network_plan(shared_planes), kSharedStrides);
   test_shared_planes();

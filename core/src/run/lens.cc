@@ -40,11 +40,13 @@ Status Lens::open(const uint8_t* bytes, size_t size, uint32_t threads) {
   return pool_.start(threads, scratch_bytes()) ? Status{} : fail(Code::kNoMemory, threads);
 }
 
+// More images do not always need more: rows are shared out anew for each number of them.
 size_t Lens::scratch_bytes() const {
   size_t most = 0;
   for (size_t i = 0; i < steps_.size(); ++i) {
-    for (const size_t images : {size_t{1}, i < tail_.first_step ? 1 : tail_.images}) {
-      const size_t needed = images == 0 ? 0 : steps_[i]->scratch_bytes(images);
+    const size_t at_once = i < tail_.first_step || tail_.images == 0 ? 1 : tail_.images;
+    for (size_t images = 1; images <= at_once; ++images) {
+      const size_t needed = steps_[i]->scratch_bytes(images);
       most = needed > most ? needed : most;
     }
   }
