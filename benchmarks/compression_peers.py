@@ -44,6 +44,7 @@ class Peer:
     points        what it is asked for, each the script's second argument
     statistics    whether points need statistics.npz
     fit           whether points need fit.npy
+    home          the environment's name, for scripts that share one; empty: the script's
     """
 
     name: str
@@ -52,6 +53,7 @@ class Peer:
     points: tuple[Point, ...]
     statistics: bool = False
     fit: bool = False
+    home: str = ""
 
 
 NNC = ("nncodec==2.1.3", *TORCH)
@@ -117,7 +119,7 @@ PEERS = (
 def environment(peer: Peer, cache: Path) -> Path:
     """The Python of a peer's environment, made if it is not there. Raises PeerError."""
     mark = hashlib.sha256("\n".join(peer.requirements).encode()).hexdigest()[:12]
-    folder = cache / "environments" / f"{Path(peer.script).stem}-{mark}"
+    folder = cache / "environments" / f"{peer.home or Path(peer.script).stem}-{mark}"
     python, done = folder / "bin" / "python", folder / "installed"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:

@@ -41,6 +41,7 @@ class Converter:
     script: str
     requirements: tuple[str, ...]
     point: dict[str, Any] = field(default_factory=dict)
+    home: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ ORT_INT8 = Converter(
     ("onnxruntime==1.32.0", "onnx>=1.16", "sympy>=1.12"),
     {"calibration": "minmax", "photos": 8},
 )
-TO_TORCH = Converter("to_torch.py", TORCH, {"source": SOURCE})
+TO_TORCH = Converter("to_torch.py", TORCH, {"source": SOURCE}, "run_torch")
 TO_TFLITE = Converter("to_tflite.py", ONNX_TO_TFLITE)
-TO_NCNN = Converter("to_ncnn.py", TORCH, {"half": False})
-TO_NCNN_HALF = Converter("to_ncnn.py", TORCH, {"half": True})
+TO_NCNN = Converter("to_ncnn.py", TORCH, {"half": False}, "run_torch")
+TO_NCNN_HALF = Converter("to_ncnn.py", TORCH, {"half": True}, "run_torch")
 NCNN_INT8 = "needs ncnn2table and ncnn2int8, which ncnn's packages for Python do not have"
 
 
@@ -131,7 +132,7 @@ def convert(engine: Engine, *, cache: Path, work: Path) -> None:
     if failure.is_file():
         raise PeerError(failure.read_text(encoding="utf-8"))
     converter = engine.converter
-    peer = Peer(engine.name, converter.script, converter.requirements, ())
+    peer = Peer(engine.name, converter.script, converter.requirements, (), home=converter.home)
     try:
         try:
             run(peer, converter.point, cache=cache, work=work)
