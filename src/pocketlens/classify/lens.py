@@ -6,7 +6,7 @@ import math
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
@@ -57,12 +57,13 @@ class Lens:
     ) -> None:
         """Make a lens ready to run.
 
-        contents  as read_lens() or compress.pack() return them
+        contents  as read_lens() or compress.pack() return them. What is kept of them is all but
+                  the tensors, which the engine has packed: a lens in memory is that large once
         threads   of the core; None: the knob POCKETLENS_THREADS, else 1
         target    instruction set of the core by name; None: the knob POCKETLENS_TARGET, else
                   the best one. One that is missing raises EngineError 'target-missing'.
         """
-        self.contents = contents
+        self.contents = replace(contents, tensors=())
         self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
         self._gives_probabilities = ends_in_softmax(contents.graph)
 

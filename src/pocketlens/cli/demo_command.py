@@ -23,6 +23,7 @@ from pocketlens.images.decode import open_image
 from pocketlens.importers.imported import Imported
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.lensfile.contents import LensContents
+from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.writer import write_lens
 from pocketlens.report.demo_page import PhotoRow, SizeRow, demo_page
 
@@ -58,7 +59,7 @@ def command(photos: tuple[Path, ...], out: Path, model: Path | None) -> None:
     console = Console()
     with open_lens(BUNDLED_LENS) as lens:
         rows = [PhotoRow(p.name, open_image(p), lens.classify(p, top=3, crops=10)) for p in chosen]
-        contents = lens.contents
+    contents = read_lens(BUNDLED_LENS)
     _print_photos(console, rows)
     imported = read_onnx(model) if model else unpack(contents)
     source = f"'{imported.source_name}'" if model else "the bundled lens's own weights"

@@ -6,6 +6,7 @@ because of a mistake in the call or a damaged file.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import Any
@@ -39,7 +40,11 @@ class LazyCommands(click.Group):
         """Import the command's file now."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"pocketlens.cli.{cmd_name}_command")
+        gc.disable()  # what is imported stays: to look for garbage in it takes a tenth of the time
+        try:
+            module = importlib.import_module(f"pocketlens.cli.{cmd_name}_command")
+        finally:
+            gc.enable()
         command: click.Command = module.command
         return command
 

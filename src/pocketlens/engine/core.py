@@ -7,6 +7,7 @@ NumPy is imported only by CoreEngine.run, which is about arrays; the way of a ph
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pocketlens.base.errors import EngineError
@@ -17,7 +18,7 @@ from pocketlens.engine.plan import Plan, build_plan
 from pocketlens.engine.refusals import refusal
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents
-from pocketlens.planes.scanlines import inflate_band, scanline_bytes
+from pocketlens.planes.scanlines import inflate_rows, scanline_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +69,11 @@ class CoreEngine:
         'plane-damaged' where a PNG is.
         """
         self.graph = contents.graph
-        self._plan = build_plan(plain_constants(contents))
-        self._core: _core.Core | None = _open(self._plan, target or TARGET.read(), threads)
+        plan = build_plan(plain_constants(contents))
+        self._core: _core.Core | None = _open(plan, target or TARGET.read(), threads)
         self._target = self._core.target
-        feed_planes(self._core, self._plan)
+        feed_planes(self._core, plan)
+        self._plan = replace(plan, data=b"", planes=())  # its names are for refusals
 
     @property
     def target(self) -> str:
@@ -204,7 +206,7 @@ def feed_planes(core: _core.Core, plan: Plan) -> None:
     for number, plane in enumerate(plan.planes):
         row_bytes = scanline_bytes(plane.width, plane.index_bits)
         for band_number, band in enumerate(plane.bands):
-            rows = bytearray(inflate_band(band.png, max_bytes=row_bytes * band.rows))
+            rows = inflate_rows(band.png, max_bytes=row_bytes * band.rows)
             try:
                 core.feed(number, band_number, rows)
             except _core.CoreError as error:

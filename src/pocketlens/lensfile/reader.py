@@ -134,6 +134,7 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
             "trusted_schema = OFF",
             "cell_size_check = ON",
             "mmap_size = 0",
+            "cache_size = -256",  # kB; every page is read once
             "query_only = ON",
             "temp_store = MEMORY",
         ):

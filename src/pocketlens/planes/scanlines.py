@@ -19,6 +19,7 @@ LARGEST_SIDE = 2**31 - 1
 LAST_FILTER = 4
 _HEADER_BYTES = 13
 _FIRST_CHUNK_END = len(SIGNATURE) + 12 + _HEADER_BYTES
+_PIECE_BYTES = 1 << 16
 _CHUNK_FRAME_BYTES = 12  # length, type, CRC
 _ANCILLARY = 0x20  # lower-case first letter: may be skipped
 _RESERVED = 0x20  # lower-case third letter: not used by any version of PNG
@@ -64,10 +65,17 @@ def scanline_bytes(width: int, index_bits: int) -> int:
 def inflate_band(png: bytes, *, max_bytes: int) -> bytes:
     """Inflate a band to its raw scanlines: height x (filter byte 0 to 4, ceil(width x depth / 8)).
 
+    As inflate_rows(), which need not copy them.
+    """
+    return bytes(inflate_rows(png, max_bytes=max_bytes))
+
+
+def inflate_rows(png: bytes, *, max_bytes: int) -> bytearray:
+    """Inflate a band to its raw scanlines, as inflate_band(), to be changed in place.
+
     The filters are not undone. `max_bytes` is the most bytes to give back; memory stays below
-    that and the file's own size. Raises LensFileError: 'plane-too-large' where the header
-    announces more than `max_bytes` (nothing is inflated then), 'plane-damaged',
-    'plane-not-grayscale'.
+    that and 200 kB. Raises LensFileError: 'plane-too-large' where the header announces more
+    than `max_bytes` (nothing is inflated then), 'plane-damaged', 'plane-not-grayscale'.
     """
     width, height, depth = read_header(png)
     stride = scanline_bytes(width, depth)
@@ -78,13 +86,13 @@ def inflate_band(png: bytes, *, max_bytes: int) -> bytes:
             f"bytes; at most {max_bytes:,} belong there. Make the lens again from the model.",
             slug="plane-too-large",
         )
-    raw = _inflate(b"".join(_image_data(png)), expected)
+    raw = _inflate(_image_data(png), expected)
     if max(raw[::stride]) > LAST_FILTER:
         raise _damaged("a row names a PNG filter above 4")
     return raw
 
 
-def _chunk(png: bytes, at: int) -> tuple[bytes, bytes, int]:
+def _chunk(png: bytes, at: int) -> tuple[bytes, memoryview, int]:
     """Type, content and end of the chunk at `at`, its CRC checked."""
     if len(png) - at < _CHUNK_FRAME_BYTES:
         raise _damaged(f"it ends at byte {len(png):,}, inside a chunk")
@@ -92,16 +100,16 @@ def _chunk(png: bytes, at: int) -> tuple[bytes, bytes, int]:
     end = at + _CHUNK_FRAME_BYTES + length
     if end > len(png):
         raise _damaged(f"it ends at byte {len(png):,}, a chunk needs it to reach byte {end:,}")
-    kind = png[at + 4 : at + 8]
+    view, kind = memoryview(png), png[at + 4 : at + 8]
     if not (kind.isalpha() and kind.isascii()) or kind[2] & _RESERVED:
         raise _damaged(f"the chunk at byte {at:,} has a type that no PNG has")
     (checksum,) = struct.unpack_from(">I", png, end - 4)
-    if zlib.crc32(memoryview(png)[at + 4 : end - 4]) != checksum:
+    if zlib.crc32(view[at + 4 : end - 4]) != checksum:
         raise _damaged(f"the checksum of its chunk {kind.decode()} at byte {at:,} does not fit")
-    return kind, png[at + 8 : end - 4], end
+    return kind, view[at + 8 : end - 4], end
 
 
-def _image_data(png: bytes) -> Iterator[bytes]:
+def _image_data(png: bytes) -> Iterator[memoryview]:
     """Contents of the IDAT chunks, which must follow each other; IEND must be last."""
     at, seen, over = _FIRST_CHUNK_END, False, False
     while True:
@@ -123,17 +131,43 @@ def _image_data(png: bytes) -> Iterator[bytes]:
         raise _damaged("bytes follow where it should end")
 
 
-def _inflate(data: bytes, expected: int) -> bytes:
+def _inflate(chunks: Iterator[memoryview], expected: int) -> bytearray:
+    """Piece by piece to where it belongs, so that nothing large is there twice."""
     inflater = zlib.decompressobj()
+    raw = bytearray(expected)
+    done = 0
     try:
-        raw = inflater.decompress(data, expected)
-        # With every byte given, the end mark and the checksum may still be waiting.
-        rest = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, 1)
+        for piece in _pieces(chunks):
+            for out in _outputs(inflater, piece):
+                if done + len(out) > expected:
+                    raise _not_exactly(expected)
+                raw[done : done + len(out)] = out
+                done += len(out)
     except zlib.error as error:
         raise _damaged(f"its image data cannot be inflated ({error})") from error
-    if rest or len(raw) != expected or not inflater.eof or inflater.unused_data:
-        raise _damaged(f"its image data does not inflate to exactly {expected:,} bytes")
+    if done != expected or not inflater.eof or inflater.unused_data:
+        raise _not_exactly(expected)
     return raw
+
+
+def _pieces(chunks: Iterator[memoryview]) -> Iterator[memoryview]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PIECE_BYTES):
+            yield chunk[start : start + _PIECE_BYTES]
+
+
+def _outputs(inflater: zlib._Decompress, piece: bytes | memoryview) -> Iterator[bytes]:
+    """All that a piece inflates to, a little at a time: whoever has too much can stop."""
+    while True:
+        out = inflater.decompress(piece, _PIECE_BYTES)
+        yield out
+        piece = inflater.unconsumed_tail
+        if not piece and len(out) < _PIECE_BYTES:  # else more may be waiting inside
+            break
+
+
+def _not_exactly(expected: int) -> LensFileError:
+    return _damaged(f"its image data does not inflate to exactly {expected:,} bytes")
 
 
 def _damaged(what: str) -> LensFileError:
