@@ -2,9 +2,10 @@
 
     python tools/build_wasm.py CORE_FOLDER OUT_FOLDER
 
-Uses the Zig compiler of the package ziglang. The kernels are compiled for speed, everything else
-for size: a page waits for every byte. No C++ library is linked; core/bind/wasm/std stands in for
-the few of its headers that the core includes. A module imports nothing.
+Uses the Zig compiler of the package ziglang. All is compiled for size, for a page waits for every
+byte; what the kernels need unrolled says so itself, and they are as fast as at -O2. No C++ library
+is linked; core/bind/wasm/std stands in for the few of its headers that the core includes. A module
+imports nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ FLAGS = (
     "-Wall", "-Wextra", "-Werror", "-g0",
 )  # fmt: skip
 KERNELS = ("dispatch.cc", "scalar_pack.cc", "target_wasm.cc")
-FAST = ("target_wasm.cc",)
+# zig makes -Oz to -Os, so that every function is told on its own.
+SMALL = ("-Os", "-mllvm", "-force-attribute=minsize")
 
 
 def sources(core: Path) -> list[Path]:
@@ -46,9 +48,8 @@ def build(core: Path, out: Path, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         objects = []
         for source in sources(core):
-            level = "-O2" if source.name in FAST else "-Os"
             objects.append(str(Path(folder) / f"{source.stem}.o"))
-            zig(*FLAGS, *BUILDS[name], *include, level, "-c", str(source), "-o", objects[-1])
+            zig(*FLAGS, *SMALL, *BUILDS[name], *include, "-c", str(source), "-o", objects[-1])
         made = Path(folder) / "made.wasm"
         zig(*TARGET, "-nostdlib++", "-mexec-model=reactor", "-s", *objects, "-o", str(made))
         out.mkdir(parents=True, exist_ok=True)

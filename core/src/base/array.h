@@ -61,6 +61,16 @@ class Memory {
   size_t size_ = 0;
 };
 
+// Moves `size` elements of `width` bytes, which memory knows nothing about, to room for `count`.
+[[gnu::noinline]] inline void* move_bytes(void* data, size_t size, size_t count, size_t width) {
+  if (count > SIZE_MAX / 2 / width) return nullptr;
+  void* fresh = calloc(count, width);
+  if (fresh == nullptr) return nullptr;
+  if (size > 0) memcpy(fresh, data, size * width);
+  free(data);
+  return fresh;
+}
+
 template <typename T>
 class Array {
  public:
@@ -110,6 +120,13 @@ class Array {
  private:
   bool reserve(size_t count) {
     if (count <= capacity_) return true;
+    if constexpr (std::is_trivially_copyable_v<T>) {
+      void* moved = move_bytes(data_, size_, count, sizeof(T));
+      if (moved == nullptr) return false;
+      data_ = static_cast<T*>(moved);
+      capacity_ = count;
+      return true;
+    }
     if (count > SIZE_MAX / 2 / sizeof(T)) return false;
     T* fresh = static_cast<T*>(calloc(count, sizeof(T)));
     if (fresh == nullptr) return false;

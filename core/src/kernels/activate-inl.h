@@ -50,16 +50,11 @@ POCKETLENS_INLINE V square_root(V x) {
 
 template <class Function>
 POCKETLENS_INLINE void for_all(const float* x, float* y, size_t count, Function function) {
-  size_t i = 0;
-  for (; i + kWidth <= count; i += kWidth) store(y + i, function(load(x + i)));
-  if (i == count) return;
-  V rest = splat(1.f);
-  memcpy(&rest, x + i, (count - i) * sizeof(float));
-  rest = function(rest);
-  memcpy(y + i, &rest, (count - i) * sizeof(float));
+  for (size_t i = 0; i < count; i += kWidth) store(y + i, function(load(x + i)));
 }
 
-void activate(const float* x, float* y, size_t count, Activation activation) {
+// `count`: whole vectors.
+void activate_vectors(const float* x, float* y, size_t count, const Activation& activation) {
   const V alpha = splat(activation.alpha), beta = splat(activation.beta);
   const V one = splat(1.f);
 #define POCKETLENS_CASE(kind, expression)                                                 \
@@ -90,6 +85,18 @@ void activate(const float* x, float* y, size_t count, Activation activation) {
       if (x != y) memmove(y, x, count * sizeof(float));
   }
 #undef POCKETLENS_CASE
+}
+
+void activate(const float* x, float* y, size_t count, Activation activation) {
+  const size_t whole = count / kWidth * kWidth, bytes = (count - whole) * sizeof(float);
+  if (whole > 0) activate_vectors(x, y, whole, activation);
+  if (bytes == 0) return;
+  V rest = splat(1.f);
+  memcpy(&rest, x + whole, bytes);
+  float results[kWidth];
+  store(results, rest);
+  activate_vectors(results, results, kWidth, activation);
+  memcpy(y + whole, results, bytes);
 }
 
 }  // namespace

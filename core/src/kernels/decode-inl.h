@@ -12,10 +12,20 @@ namespace {
 
 constexpr int kRowBytes = 64;  // a packed row: 16 words, whatever the bits
 
+// Every row of 16 words becomes their first bytes, their second, third and fourth.
+void split_words(uint8_t* panel, size_t bytes) {
+  for (uint8_t* row = panel; row < panel + bytes; row += kRowBytes) {
+    uint8_t words[kRowBytes];
+    memcpy(words, row, sizeof words);
+    for (int i = 0; i < kRowBytes; ++i) row[i % 4 * kLanes + i / 4] = words[i];
+  }
+}
+
 void pack_index(Encoding encoding, const uint8_t* indices, int32_t outputs, int32_t depth,
                 uint8_t* panel) {
   if (encoding != Encoding::kIndex8) {
     scalar::pack_index(encoding, indices, outputs, depth, panel);
+    if (kByteRows) split_words(panel, panel_bytes(encoding, depth));
     return;
   }
   memset(panel, 0, panel_bytes(encoding, depth));
@@ -36,13 +46,9 @@ struct DecodeJob {
   size_t out_stride;
 };
 
-// A packed row of kInputs inputs that is not wanted whole: decoded aside, the wanted part copied.
-template <int kInputs, class LookUp>
-void decode_part(const DecodeJob& job, int32_t first, const uint8_t* row, LookUp look_up) {
-  alignas(64) float all[kInputs * kLanes];
-  look_up(row, [&](int k, int vector, V v)
-                   POCKETLENS_SINK { store(all + k * kLanes + vector * kWidth, v); });
-  const int32_t end = least(first + kInputs, job.k_end);
+// What is wanted of the inputs [first, first + inputs), which were decoded aside.
+void copy_part(const DecodeJob& job, int32_t first, int32_t inputs, const float* all) {
+  const int32_t end = least(first + inputs, job.k_end);
   for (int32_t k = most(first, job.k_begin); k < end; ++k) {
     float* to = job.out + (size_t)(k - job.k_begin) * job.out_stride;
     const float* from = all + (k - first) * kLanes;
@@ -52,20 +58,18 @@ void decode_part(const DecodeJob& job, int32_t first, const uint8_t* row, LookUp
 
 template <int kInputs, class LookUp>
 POCKETLENS_INLINE void decode_rows(const DecodeJob& job, LookUp look_up) {
+  alignas(64) float aside[kInputs * kLanes];
   const bool all_lanes = job.lane_begin == 0 && job.lane_end == kLanes;
   const uint8_t* row = job.panel + (size_t)(job.k_begin / kInputs) * kRowBytes;
   for (int32_t k0 = job.k_begin / kInputs * kInputs; k0 < job.k_end;
        k0 += kInputs, row += kRowBytes) {
     __builtin_prefetch(row + 16 * kRowBytes);
     const bool whole = all_lanes && k0 >= job.k_begin && k0 + kInputs <= job.k_end;
-    if (!whole || (kSmallCode && kInputs > 8)) {
-      decode_part<kInputs>(job, k0, row, look_up);
-      continue;
-    }
-    float* out = job.out + (size_t)(k0 - job.k_begin) * job.out_stride;
-    look_up(row, [&](int k, int vector, V v) POCKETLENS_SINK {
-      store(out + (size_t)k * job.out_stride + vector * kWidth, v);
-    });
+    float* out = whole ? job.out + (size_t)(k0 - job.k_begin) * job.out_stride : aside;
+    const size_t stride = whole ? job.out_stride : kLanes;
+    look_up(row, [&](int k, int vector, V v)
+                     POCKETLENS_SINK { store(out + (size_t)k * stride + vector * kWidth, v); });
+    if (!whole) copy_part(job, k0, kInputs, aside);
   }
 }
 

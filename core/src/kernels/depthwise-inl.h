@@ -81,6 +81,11 @@ DepthwiseSteps depthwise_steps_of(int32_t pixels) {
 // A row, shared out evenly: 14 pixels in steps of at most 8 are 7 and 7.
 template <int kKernel, int kStride>
 void depthwise_row(const Conv2d& conv, const DepthwiseRow& row) {
+  if constexpr (kSmallCode) {  // what is left over goes one by one
+    const int32_t steps = conv.out_w / kDepthwisePixels, done = steps * kDepthwisePixels;
+    depthwise_steps<kKernel, kStride, kDepthwisePixels>(conv, row, 0, steps);
+    return depthwise_steps<kKernel, kStride, 1>(conv, row, done, conv.out_w - done);
+  }
   const int32_t count = ceil_div(conv.out_w, kDepthwisePixels);
   const int32_t small = conv.out_w / count, large = conv.out_w % count;
   if (large) depthwise_steps_of<kKernel, kStride>(small + 1)(conv, row, 0, large);

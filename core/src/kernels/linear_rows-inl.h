@@ -29,7 +29,9 @@ constexpr int kPanelsAtOnce = 1;
 #endif
 
 // Independent sums of each row, so that one addition need not wait for the last: a power of 2.
-constexpr int chains_of(int sums) { return sums == 1 ? 8 : sums <= 3 ? 4 : sums <= 6 ? 2 : 1; }
+constexpr int chains_of(int sums) {
+  return kSmallCode ? 1 : sums == 1 ? 8 : sums <= 3 ? 4 : sums <= 6 ? 2 : 1;
+}
 
 template <int kRows, int kPanels>
 struct RowSums {

@@ -78,37 +78,25 @@ POCKETLENS_INLINE void look_up_16(v128_t indices, const SmallTable& table, int k
 #undef POCKETLENS_ZIP_HIGH16
 }
 
-// Byte `b` of 16 words.
-template <int b>
-POCKETLENS_INLINE v128_t bytes_of_words(const v128_t words[4]) {
-  const v128_t front = wasm_i8x16_shuffle(words[0], words[1], b, b + 4, b + 8, b + 12, b + 16,
-                                          b + 20, b + 24, b + 28, b, b, b, b, b, b, b, b);
-  const v128_t back = wasm_i8x16_shuffle(words[2], words[3], b, b + 4, b + 8, b + 12, b + 16,
-                                         b + 20, b + 24, b + 28, b, b, b, b, b, b, b, b);
-  return wasm_i64x2_shuffle(front, back, 0, 2);
-}
-
-// A page waits for every byte of code: what is rare is not unrolled.
-template <int kBits, int b, class Sink>
-POCKETLENS_INLINE void look_up_bytes(const v128_t words[4], const SmallTable& table, Sink sink) {
-  const v128_t bytes = bytes_of_words<b>(words);
-  const v128_t mask = wasm_i8x16_const_splat((1 << kBits) - 1);
-#pragma clang loop unroll(disable)
-  for (int i = 0; i < 8 / kBits; ++i) {
-    const v128_t shifted = wasm_u8x16_shr(bytes, (uint32_t)(i * kBits));
-    look_up_16(wasm_v128_and(shifted, mask), table, b * (8 / kBits) + i, sink);
-  }
-}
-
-// Hands sink(k, vector, V) the weights of one packed row of 64 bytes.
+// Hands sink(k, vector, V) the weights of one packed row of 64 bytes. A page waits for every byte
+// of code: rows are not unrolled.
 template <int kBits, class Sink>
 POCKETLENS_INLINE void look_up_small(const uint8_t* row, const SmallTable& table, Sink sink) {
-  const v128_t words[4] = {wasm_v128_load(row), wasm_v128_load(row + 16), wasm_v128_load(row + 32),
-                           wasm_v128_load(row + 48)};
-  look_up_bytes<kBits, 0>(words, table, sink);
-  look_up_bytes<kBits, 1>(words, table, sink);
-  look_up_bytes<kBits, 2>(words, table, sink);
-  look_up_bytes<kBits, 3>(words, table, sink);
+  const v128_t mask = wasm_i8x16_const_splat((1 << kBits) - 1);
+#pragma clang loop unroll(disable)
+  for (int k = 0; k < 32 / kBits; row += kLanes) {
+    v128_t bytes = wasm_v128_load(row);
+    if (kBits == 4) {
+      look_up_16(wasm_v128_and(bytes, mask), table, k, sink);
+      look_up_16(wasm_u8x16_shr(bytes, 4), table, k + 1, sink);
+      k += 2;
+      continue;
+    }
+#pragma clang loop unroll(disable)
+    for (const int end = k + 8 / kBits; k < end; ++k, bytes = wasm_u8x16_shr(bytes, kBits)) {
+      look_up_16(wasm_v128_and(bytes, mask), table, k, sink);
+    }
+  }
 }
 
 struct ByteTable {
@@ -126,12 +114,14 @@ POCKETLENS_INLINE int byte_place(int k, int lane) { return k * kLanes + lane; }
 
 template <class Sink>
 POCKETLENS_INLINE void look_up_byte(const uint8_t* row, const ByteTable& table, Sink sink) {
-  POCKETLENS_UNROLL
-  for (int i = 0; i < 4 * kVectors; ++i) {
-    const float* entries = table.entries;
-    const V v = {entries[row[i * 4]], entries[row[i * 4 + 1]], entries[row[i * 4 + 2]],
-                 entries[row[i * 4 + 3]]};
-    sink(i / kVectors, i % kVectors, v);
+  const float* entries = table.entries;
+#pragma clang loop unroll(disable)
+  for (int k = 0; k < 4; ++k, row += kLanes) {
+    POCKETLENS_UNROLL
+    for (int i = 0; i < kVectors; ++i) {
+      const uint8_t* at = row + i * kWidth;
+      sink(k, i, V{entries[at[0]], entries[at[1]], entries[at[2]], entries[at[3]]});
+    }
   }
 }
 

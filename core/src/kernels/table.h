@@ -37,7 +37,8 @@ enum class Encoding : uint8_t { kFloat, kHalf, kIndex1, kIndex2, kIndex4, kIndex
 //   kIndex8         [panel][depth rounded up to 4] [16] bytes, in an order that pack_index() and
 //                   decode() share and nobody else knows
 //   kIndex4         [panel][depth rounded up to 8 / 8][16] u32: lane o holds 8 consecutive k of
-//                   output o, the first in the low nibble; kIndex2: 16 consecutive k, kIndex1: 32
+//                   output o, the first in the low nibble; kIndex2: 16 consecutive k, kIndex1:
+//                   32. A target may order the 64 bytes of a row otherwise.
 //
 // Outputs beyond `outputs` in the last panel have index 0 / value 0.
 struct Weights {

@@ -1,5 +1,6 @@
 // All kernels of a target, and its table. A target_<name>.cc defines POCKETLENS_VECTOR_LANES and
-// includes its look-up, says kTilePixels and kDepthwisePixels, and includes this.
+// includes its look-up, says kTilePixels and the like, and includes this. kSmallCode: what is rare
+// shares code with what is not. kByteRows: a packed row of words is four rows of their bytes.
 #ifndef POCKETLENS_KERNELS_TARGET_INL_H
 #define POCKETLENS_KERNELS_TARGET_INL_H
 

@@ -12,7 +12,8 @@ constexpr int kTilePixels[] = {6};  // pixels of a micro-kernel of 1, 2, .. pane
 // channel and panel, the patch of a channel block and tile, the sums of a panel and tile.
 constexpr double kWinogradWeightCost = 60, kWinogradPatchCost = 60, kWinogradOutputCost = 50;
 constexpr int kDepthwisePixels = 4;
-constexpr bool kSmallCode = false;  // rare encodings are decoded aside
+constexpr bool kSmallCode = false;
+constexpr bool kByteRows = false;
 
 }  // namespace
 }  // namespace pocketlens

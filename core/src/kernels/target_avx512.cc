@@ -13,7 +13,8 @@ constexpr int kTilePixels[] = {12, 12, 8, 6};  // pixels of a micro-kernel of 1,
 // channel and panel, the patch of a channel block and tile, the sums of a panel and tile.
 constexpr double kWinogradWeightCost = 60, kWinogradPatchCost = 60, kWinogradOutputCost = 50;
 constexpr int kDepthwisePixels = 8;
-constexpr bool kSmallCode = false;  // rare encodings are decoded aside
+constexpr bool kSmallCode = false;
+constexpr bool kByteRows = false;
 
 }  // namespace
 }  // namespace pocketlens

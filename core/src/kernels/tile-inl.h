@@ -125,7 +125,7 @@ TileKernel kernel_for_panels(int32_t panels, int32_t pixels) {
 
 TileKernel tile_kernel(int32_t panels, int32_t pixels, size_t step) {
   if (step == kLanes) return kernel_for_panels<kLanes>(panels, pixels);
-  if (step == 2 * kLanes) return kernel_for_panels<2 * kLanes>(panels, pixels);
+  if (!kSmallCode && step == 2 * kLanes) return kernel_for_panels<2 * kLanes>(panels, pixels);
   return kernel_for_panels<0>(panels, pixels);
 }
 

@@ -113,16 +113,15 @@ POCKETLENS_INLINE void transform_patch(V& a, V& b, V& c, V& d) {
   a = first, b = second, c = third, d = fourth;
 }
 
-// One patch of 4x4 pixels, of which the first `rows` and `columns` exist.
-POCKETLENS_INLINE void transform_pixels(const float* from, size_t row_step, int32_t rows,
-                                        int32_t columns, float* to, size_t step) {
+// One patch of 4x4 pixels.
+POCKETLENS_INLINE void transform_pixels(const float* from, size_t row_step, float* to,
+                                        size_t step) {
   V d[4][4];
   POCKETLENS_UNROLL
   for (int y = 0; y < 4; ++y) {
     POCKETLENS_UNROLL
     for (int x = 0; x < 4; ++x) {
-      const bool there = y < rows && x < columns;
-      d[y][x] = there ? load(from + (size_t)y * row_step + (size_t)x * kLanes) : V{};
+      d[y][x] = load(from + (size_t)y * row_step + (size_t)x * kLanes);
     }
   }
   POCKETLENS_UNROLL
@@ -135,11 +134,21 @@ POCKETLENS_INLINE void transform_pixels(const float* from, size_t row_step, int3
   }
 }
 
+// A patch at the edge, of which `rows` and `columns` exist, filled up with zeros.
+void fill_patch(const float* from, size_t row_step, int32_t rows, int32_t columns, float* patch) {
+  memset(patch, 0, kPositions * kLanes * sizeof(float));
+  for (int32_t y = 0; y < least(rows, 4); ++y) {
+    memcpy(patch + y * 4 * kLanes, from + (size_t)y * row_step,
+           (size_t)least(columns, 4) * kLanes * sizeof(float));
+  }
+}
+
 void transform_input(const WinogradRun& run) {
   const Conv2d& conv = run.conv;
   const int32_t blocks = channel_blocks_of(conv);
   const int32_t first_block = run.group * (conv.channels / conv.groups) / kLanes;
   const float* image = conv.input + (size_t)run.image * conv.in_image;
+  alignas(64) float patch[kPositions * kLanes];
   for (int32_t b = 0; b < blocks; ++b) {
     const float* plane = image + (size_t)(first_block + b) * conv.in_block;
     float* to = run.patches + (size_t)b * (size_t)run.tiles * kLanes;
@@ -147,13 +156,15 @@ void transform_input(const WinogradRun& run) {
       const int32_t y = (run.first_tile + i) / run.cut.tiles_x * 2;
       const int32_t x = (run.first_tile + i) % run.cut.tiles_x * 2;
       const float* from = plane + (size_t)y * conv.in_row + (size_t)x * kLanes;
+      size_t row_step = conv.in_row;
       const int32_t rows = conv.out_h + 2 - y, columns = conv.out_w + 2 - x;
+      if (rows < 4 || columns < 4) {
+        fill_patch(from, conv.in_row, rows, columns, patch);
+        from = patch;
+        row_step = 4 * kLanes;
+      }
       for (int v = 0; v < kLanes; v += kWidth) {
-        if (rows >= 4 && columns >= 4) {
-          transform_pixels(from + v, conv.in_row, 4, 4, to + v, run.patch_step);
-        } else {
-          transform_pixels(from + v, conv.in_row, rows, columns, to + v, run.patch_step);
-        }
+        transform_pixels(from + v, row_step, to + v, run.patch_step);
       }
     }
   }

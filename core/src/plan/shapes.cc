@@ -10,7 +10,7 @@ namespace {
 
 constexpr int32_t kMaxStep = 1 << 24;  // of a pad, stride, dilation
 
-Status bad_attribute(uint32_t at, int64_t value) {
+[[gnu::noinline]] Status bad_attribute(uint32_t at, int64_t value) {
   return fail(Code::kAttribute, static_cast<uint64_t>(value), at);
 }
 
@@ -54,7 +54,7 @@ Status finish(int32_t rank, const int64_t* dims, Shape* shape) {
   return {};
 }
 
-Status wrong_shape(int64_t seen, int64_t expected) {
+[[gnu::noinline]] Status wrong_shape(int64_t seen, int64_t expected) {
   return fail(Code::kShape, static_cast<uint64_t>(seen), static_cast<uint64_t>(expected));
 }
 

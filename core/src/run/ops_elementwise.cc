@@ -90,25 +90,21 @@ struct Pow {
 // How an operand goes along with pixels of sixteen lanes.
 enum class Operand : uint8_t { kFull, kChannel, kPixel, kScalar, kOther };
 
-using LaneLoop = void (*)(const float* full, const float* other, Operand kind, float* out,
-                          size_t pixels);
+using LaneLoop = void (*)(const float* full, const float* other, Operand kind, bool swapped,
+                          float* out, size_t pixels);
 using RowLoop = void (*)(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                          float* out, size_t count);
 
-// out = F(full, other), or F(other, full) where kSwapped.
-template <typename F, bool kSwapped>
-void lane_loop(const float* full, const float* other, Operand kind, float* out, size_t pixels) {
-  const auto apply = [](Lanes x, Lanes y) { return kSwapped ? F::of(y, x) : F::of(x, y); };
-  if (kind == Operand::kPixel) {
-    for (size_t i = 0; i < pixels; ++i) {
-      apply(Lanes::load(full + i * kLanes), Lanes::splat(other[i])).store(out + i * kLanes);
-    }
-    return;
-  }
-  const Lanes same = kind == Operand::kScalar ? Lanes::splat(*other) : Lanes::load(other);
-  for (size_t i = 0; i < pixels * kLanes; i += kLanes) {
-    const Lanes y = kind == Operand::kFull ? Lanes::load(other + i) : same;
-    apply(Lanes::load(full + i), y).store(out + i);
+// out = F(full, other), or F(other, full) where swapped.
+template <typename F>
+void lane_loop(const float* full, const float* other, Operand kind, bool swapped, float* out,
+               size_t pixels) {
+  const bool one = kind == Operand::kPixel || kind == Operand::kScalar;
+  const size_t step = kind == Operand::kFull ? kLanes : kind == Operand::kPixel ? 1 : 0;
+  for (size_t i = 0; i < pixels; ++i, other += step) {
+    const Lanes x = Lanes::load(full + i * kLanes);
+    const Lanes y = one ? Lanes::splat(*other) : Lanes::load(other);
+    F::of(swapped ? y : x, swapped ? x : y).store(out + i * kLanes);
   }
 }
 
@@ -123,13 +119,13 @@ void row_loop(const float* a, int64_t a_stride, const float* b, int64_t b_stride
 }
 
 struct BinaryLoops {
-  LaneLoop lanes, swapped;
+  LaneLoop lanes;
   RowLoop row;
 };
 
 template <typename F>
 constexpr BinaryLoops loops_of() {
-  return {lane_loop<F, false>, lane_loop<F, true>, row_loop<F>};
+  return {lane_loop<F>, row_loop<F>};
 }
 
 constexpr BinaryLoops kLoops[kBinaryKinds] = {loops_of<Add>(), loops_of<Sub>(),  loops_of<Mul>(),
@@ -157,7 +153,7 @@ class BlockedBinary final : public Step {
       if (kind == Operand::kChannel) other += group % other_groups * kLanes;
       if (kind == Operand::kPixel) other += group / blocks % other_images * pixels + first;
       float* out = frame.at(writes) + at;
-      loop(frame.at(reads[0]) + at, other, kind, out, count);
+      loop(frame.at(reads[0]) + at, other, kind, swapped, out, count);
       finish(frame, activation, out, count * kLanes);
     }
   }
@@ -165,6 +161,7 @@ class BlockedBinary final : public Step {
 
   LaneLoop loop = nullptr;
   Operand kind = Operand::kFull;
+  bool swapped = false;                       // reads[0] is the second operand
   size_t groups = 0, blocks = 0, pixels = 0;  // blocks of all images; of one; pixels of each
   size_t other_groups = 1, other_images = 1;
   Activation activation = {};
@@ -235,7 +232,8 @@ bool build_blocked(Builder& builder, const Op& op, Operand a, Operand b) {
   const BinaryLoops& loops = kLoops[op.integer(binary_at::kKind)];
   const bool swapped = a != Operand::kFull;
   const Reference full = op.input(swapped ? 1 : 0), other = op.input(swapped ? 0 : 1);
-  step->loop = swapped ? loops.swapped : loops.lanes;
+  step->loop = loops.lanes;
+  step->swapped = swapped;
   step->kind = swapped ? a : b;
   step->blocks = static_cast<size_t>(out.blocks());
   step->groups = static_cast<size_t>(out.images) * step->blocks;
