@@ -2,16 +2,19 @@
 
     python benchmarks/overhead.py FILE.lens ...
 
-The entropy is that of each tensor's own indices, order 0: what an ideal coder that knows how often
-each value occurs would spend. All else is above it: what PNG adds (frames, Huffman tables, whole
-bits), the numbers (palettes, and values that have none), the labels, and the database (header,
-schema, graph, rows about tensors, pages that are not full). "allowed" is 2.5% of the entropy and
-4,096 bytes, for everything but the labels, which are not the network's.
+The entropy is that of each tensor's own indices, order 0 (of indices of 16 bits that of all high
+and all low bytes): what an ideal coder that knows how often each value occurs would spend. All else
+is above it: what PNG adds (frames, Huffman tables, whole bits), the numbers (palettes, and values
+that have none), the labels, and the database (header, schema, graph, rows about tensors, pages that
+are not full). "allowed" is 2.5% of the entropy and 4,096 bytes, for everything but the labels:
+those are the user's own words and counted apart.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.image import smallest_image
 from pocketlens.lensfile.plane_uses import plane_uses
 from pocketlens.lensfile.reader import read_lens
+from pocketlens.lensfile.steps import Stepped, gathered
 from pocketlens.planes.decode import decode_indices
 from pocketlens.planes.entropy import index_entropy_bytes
 
@@ -72,11 +76,19 @@ def overhead_of(contents: LensContents, *, file_bytes: int) -> Overhead:
         len(band.png) for use in plane_uses(contents.tensors) for band in use.plane.bands
     )
     nameless = replace(contents, labels=numbered(len(contents.labels)))
+    png, steps = gathered(
+        {n: each.values for n, each in enumerate(contents.tensors) if each.fate == "half"}
+    )
+    entropy += steps_entropy_bytes(tuple(steps.values()))
+    numbers = sum(
+        len(steps[n].step) if n in steps else number_bytes(each)
+        for n, each in enumerate(contents.tensors)
+    )
     return Overhead(
         file=file_bytes,
         entropy=entropy,
-        pictures=png_bytes - entropy,
-        numbers=sum(map(number_bytes, contents.tensors)),
+        pictures=png_bytes + len(png) - entropy,
+        numbers=numbers,
         labels=len(smallest_image(contents)) - len(smallest_image(nameless)),
     )
 
@@ -93,6 +105,16 @@ def entropy_bytes(record: TensorRecord) -> float:
         common=record.common,
     )
     return index_entropy_bytes(indices, record.palette_size)
+
+
+def steps_entropy_bytes(steps: Sequence[Stepped]) -> float:
+    """Order-0 entropy of the indices of 16 bits, high and low bytes apart, all tensors together."""
+    indices = [index for each in steps for index in each.indices]
+    bits = 0.0
+    for part in ([index >> 8 for index in indices], [index & 255 for index in indices]):
+        counts = Counter(part).values()
+        bits -= sum(count * math.log2(count / len(part)) for count in counts)
+    return bits / 8
 
 
 def number_bytes(record: TensorRecord) -> int:

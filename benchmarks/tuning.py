@@ -58,7 +58,7 @@ def measure(
     parts = prepare(model)
     fit = parts["fit"].inputs[:limit]
     known = known_of(network, Photos(fit, parts["fit"].classes[:limit]), torch=True)
-    coded = code_network(network, known, lagrangian=lagrangian)
+    coded = code_network(network, known, lagrangian=lagrangian, round_biases=False)
     contents = LensContents(model.name, coded.graph, coded.tensors, (), model.recipe)
     shown = [*(x[None] for x in fit), *more]
     start_s = time.process_time()

@@ -8,8 +8,17 @@ from numpy.typing import NDArray
 
 from pocketlens.base.halves import even_halves
 from pocketlens.calibration.statistics import LayerStatistics
-from pocketlens.compression.side import BIAS_WORTH, MIDDLE, CodedBias, bias_worths, code_bias
+from pocketlens.compression.side import (
+    BIAS_WORTH,
+    MIDDLE,
+    CodedBias,
+    RoundedBias,
+    _distortion,
+    bias_worths,
+    code_bias,
+)
 from pocketlens.graph.graph import Graph, Node
+from pocketlens.lensfile.steps import stepped
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +73,29 @@ def test_half_precision_stays_where_it_is_cheaper() -> None:
     assert code_bias(biases(300), np.full(300, 1e6), lagrangian=1e-7) is None  # too many levels
     assert code_bias(biases(8), np.ones(8), lagrangian=1e-5) is None  # its own plane costs more
     assert code_bias(biases(300), np.ones(300), lagrangian=1e-4) is not None
+
+
+def test_dear_biases_are_rounded_to_steps() -> None:
+    """Where 256 levels do not reach: multiples of a power of two, finer where a bit is cheap."""
+    values, worth = np.append(biases(300, scale=1.0), np.float32(90.0)), np.full(301, 1e3)
+    assert not isinstance(code_bias(values, worth, lagrangian=1e-2), RoundedBias)
+    steps = []
+    for lagrangian in (1e-3, 3e-2):
+        coded = code_bias(values, worth, lagrangian=lagrangian, among=50, rounded=True)
+        assert isinstance(coded, RoundedBias)
+        errors = values - coded.values.astype(np.float64)
+        assert coded.distortion == pytest.approx(float((worth * errors**2).sum()))
+        told = stepped(coded.values.tobytes())
+        assert told is not None
+        steps.append(float(np.frombuffer(told.step, "<f2")[0]))
+        nearest = _distortion(values, values.astype("<f2"), worth)
+        assert coded.distortion < nearest + lagrangian * 16 * 301
+    assert steps[0] < steps[1]
+
+
+def test_biases_are_not_rounded_where_that_saves_nothing() -> None:
+    rounded = code_bias(biases(300), np.full(300, 1e9), lagrangian=1e-9, rounded=True)
+    assert rounded is None
 
 
 def test_what_is_worth_nothing_takes_no_levels() -> None:

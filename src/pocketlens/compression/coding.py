@@ -20,7 +20,7 @@ from pocketlens.compression.fates import choose_fate, relative_error, store_tens
 from pocketlens.compression.gather import gather
 from pocketlens.compression.layer import CodedLayer, CodingSettings, code_layer
 from pocketlens.compression.settings import Settings
-from pocketlens.compression.side import INDEX_BITS, CodedBias, bias_worths, code_bias
+from pocketlens.compression.side import INDEX_BITS, CodedBias, RoundedBias, bias_worths, code_bias
 from pocketlens.graph.graph import Graph, Network, Node
 from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
@@ -57,6 +57,7 @@ def code_network(
     lagrangian: float,
     crush: int | None = None,
     threads: int = 1,
+    round_biases: bool = True,
     progress: Progress = silent,
 ) -> CodedNetwork:
     """Code every weight tensor that has statistics, and their biases; all others are kept in half
@@ -66,6 +67,8 @@ def code_network(
     lagrangian  nats a photo that a bit may cost, above 0
     crush       effort of the PNG optimiser, 0 to 6; None: leave it out
     threads     layers coded side by side; the result is the same for any number
+    round_biases  False: biases in half precision are as they are, so that training does not make
+                the file larger
     Raises UsageError as code_layer does.
     """
     with_bias = _with_biases(network, statistics)
@@ -89,7 +92,7 @@ def code_network(
                 coded[name] = layer
             progress("coding layers", number + 1, len(names))
     kept = _with_shifts(with_bias, coded)
-    biases = _coded_biases(kept, statistics, lagrangian)
+    biases = _coded_biases(kept, statistics, lagrangian, rounded=round_biases)
     records = []
     for name in kept.graph.tensor_names():
         values = with_bias.tensors[name]
@@ -160,8 +163,12 @@ def _with_shifts(network: Network, coded: Mapping[str, CodedLayer]) -> Network:
 
 
 def _coded_biases(
-    network: Network, statistics: Mapping[str, LayerStatistics], lagrangian: float
-) -> dict[str, CodedBias]:
+    network: Network,
+    statistics: Mapping[str, LayerStatistics],
+    lagrangian: float,
+    *,
+    rounded: bool,
+) -> dict[str, CodedBias | RoundedBias]:
     """Those that are cheaper coded than in half precision."""
     worths = {
         name: worth
@@ -170,7 +177,13 @@ def _coded_biases(
     }
     coded = {}
     for name, worth in worths.items():
-        found = code_bias(network.tensors[name], worth, lagrangian=lagrangian, among=len(worths))
+        found = code_bias(
+            network.tensors[name],
+            worth,
+            lagrangian=lagrangian,
+            among=len(worths),
+            rounded=rounded,
+        )
         if found is not None:
             coded[name] = found
     return coded
@@ -205,8 +218,18 @@ def _layer_reason(layer: CodedLayer) -> str:
 
 
 def _bias_record(
-    name: str, values: NDArray[np.float32], bias: CodedBias, crush: int | None
+    name: str, values: NDArray[np.float32], bias: CodedBias | RoundedBias, crush: int | None
 ) -> TensorRecord:
+    if isinstance(bias, RoundedBias):
+        return TensorRecord(
+            name,
+            values.shape,
+            "half",
+            "bias in whole steps by rate and distortion",
+            values=bias.values.tobytes(),
+            error=relative_error(values, bias.values.astype(np.float32)),
+            loss=bias.distortion,
+        )
     size = len(bias.palette)
     kind = "free values" if bias.affine is None else f"steps of {bias.affine[1]:.3g}"
     return TensorRecord(

@@ -115,7 +115,8 @@ class Price:
             "worth_by": WORTH_BY,
             **(photos or {}),
         }
-        return json.dumps({k: v for k, v in values.items() if v is not None}, sort_keys=True)
+        said = {k: v for k, v in values.items() if v is not None}
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
 def asked_price(
@@ -241,6 +242,7 @@ def compress_at_price(
         statistics,
         crush=crush,
         threads=price.threads,
+        round_biases=finish is None,
         placeholder=material.placeholder,
         progress=progress,
     )
@@ -333,12 +335,14 @@ def code_at(
     lagrangian: float,
     crush: int | None,
     threads: int = 1,
+    round_biases: bool = True,
     placeholder: tuple[Receipt, ...] = (),
     progress: Progress = silent,
 ) -> Trial[LensContents]:
     """Code the network at one price of a bit and measure the finished file.
 
     contents     everything of the lens but its tensors: name, labels, recipe, provenance
+    round_biases  as code_network() takes it
     placeholder  receipts that the finished file will have, counted in its size
     """
     coded = code_network(
@@ -347,6 +351,7 @@ def code_at(
         lagrangian=lagrangian,
         crush=crush,
         threads=threads,
+        round_biases=round_biases,
         progress=progress,
     )
     made = dataclasses.replace(contents, graph=coded.graph, tensors=coded.tensors)

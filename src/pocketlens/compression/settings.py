@@ -80,7 +80,7 @@ class Settings:
 
     def to_json(self) -> str:
         """JSON text with sorted keys, for the lens's provenance."""
-        return json.dumps(self.to_dict(), sort_keys=True)
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
 
     def _overridden(self, override: Override) -> Settings:
         says_width = override.bits is not None or override.palette_size is not None

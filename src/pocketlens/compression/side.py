@@ -4,7 +4,8 @@ An error e of an output's bias costs 1/2 g e^2 nats a photo, g being what the ou
 BIAS_WORTH times that, since it is the same at every position of every photo. Even levels tell a
 bias in the fewest bits at high rates (Gish and Pierce, "Asymptotically efficient quantizing",
 1968); they are an affine palette, two numbers in the file. Where at most 256 of them do not reach,
-free levels may, and where those cost more than half precision, biases stay in that.
+free levels may, or whole multiples of a power of two in half precision, which the file tells in 16
+bits less what their high bytes repeat (lensfile/steps.py).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _STEPS = (1.0, 1.5)  # of the best step at high rates, or of the finest that 256
 _HALF_BITS = 16
 _OWN_BITS = 100.0  # a tensor's rows in the file, and what a code for others costs it
 _PLANE_BITS = 1000.0  # a plane and its Huffman table, which all biases share
+_STEP_BITS = 32.0  # of multiples, and the row of their picture
+_MOST_MULTIPLE = 1 << 15
 _LEAST_LENGTH = 1.0  # of a Huffman code
 
 
@@ -58,8 +61,20 @@ class CodedBias:
 
 
 @dataclass(frozen=True)
+class RoundedBias:
+    """A bias in half precision, rounded to multiples of a power of two.
+
+    values      float16 (outputs,)
+    distortion  nats a photo
+    """
+
+    values: NDArray[np.float16]
+    distortion: float
+
+
+@dataclass(frozen=True)
 class _Choice:
-    coded: CodedBias | None
+    coded: CodedBias | RoundedBias | None
     cost: float
 
 
@@ -80,14 +95,21 @@ def bias_worths(graph: Graph, statistics: Mapping[str, LayerStatistics]) -> dict
 
 
 def code_bias(
-    values: NDArray[np.float32], worth: Floats, *, lagrangian: float, among: int = 1
-) -> CodedBias | None:
+    values: NDArray[np.float32],
+    worth: Floats,
+    *,
+    lagrangian: float,
+    among: int = 1,
+    rounded: bool = False,
+) -> CodedBias | RoundedBias | None:
     """Code a bias for the least loss + lagrangian x bits; None where half precision has it.
 
     values      float32 (outputs,), at least one, within half precision
     worth       (outputs,), not negative: nats a photo that a squared error of each costs
     lagrangian  above 0: nats a photo that a bit may cost
     among       biases that will share a plane with it, itself included
+    rounded     whether multiples of a power of two are tried too. Not where biases will be trained:
+                they would take more bytes afterwards
     """
     half = _distortion(values, nearest_half(values), worth)
     best = _Choice(None, half + lagrangian * _HALF_BITS * values.size)
@@ -96,7 +118,27 @@ def code_bias(
         cost = coded.distortion + lagrangian * (_bits(coded) + beside)
         if cost < best.cost:
             best = _Choice(coded, cost)
+    for multiples, bits in _rounded(values, worth) if rounded else ():
+        cost = multiples.distortion + lagrangian * (bits + _PLANE_BITS / among)
+        if cost < best.cost:
+            best = _Choice(multiples, cost)
     return best.coded
+
+
+def _rounded(values: NDArray[np.float32], worth: Floats) -> Iterator[tuple[RoundedBias, float]]:
+    """Multiples of powers of two, from fine to coarse, and the bits of their indices."""
+    for exponent in range(-24, 1):
+        places = np.rint(values.astype(np.float64) * 2.0**-exponent)
+        if np.abs(places).max() >= _MOST_MULTIPLE:
+            continue
+        halves = (places * 2.0**exponent + 0.0).astype("<f2")
+        high = (places.astype(np.int64) + _MOST_MULTIPLE) >> 8
+        counts = np.unique(high, return_counts=True)[1]
+        lengths = index_lengths(counts, least=_LEAST_LENGTH)
+        bits = float((counts * lengths).sum()) + 8 * values.size + _STEP_BITS
+        yield RoundedBias(halves, _distortion(values, halves, worth)), bits
+        if len(counts) <= 2:
+            break  # coarser ones save nothing
 
 
 def _even(values: NDArray[np.float32], worth: Floats, lagrangian: float) -> Iterator[CodedBias]:

@@ -29,7 +29,7 @@ def assemble(rows: Rows) -> LensContents:
     """Put the contents together. Raises LensFileError 'lens-bad-row', 'lens-graph'."""
     book = Rowbook(rows["lens"])
     head, photo = book.only("lens"), book.only("photo")
-    head.has("name", "list", "numbers")
+    head.has("name", "list", "says", "numbers")
     recipe = _recipe(photo)
     shape = (1, recipe.channel_count, recipe.height, recipe.width)
     graph, tensors = assemble_network(book, head, photo, shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pocketlens.base.errors import LensFileError, ModelError
 from pocketlens.base.halves import HALF_BYTES, even_halves
@@ -25,14 +26,18 @@ from pocketlens.lensfile.rows_of_network import (
     BIAS_PLACE,
     BIAS_SIGN,
     COUNT_SIGN,
+    ENDING_KEYS,
     EVEN_CLASS,
     STEP_SIGN,
+    Endings,
     fate_class,
+    is_active,
     told_step,
     usual_firsts,
 )
 from pocketlens.lensfile.rules import product
-from pocketlens.lensfile.words import USUAL_NAMES, real, unstarred, whole, wholes
+from pocketlens.lensfile.steps import values_of
+from pocketlens.lensfile.words import REPEATED, USUAL_NAMES, real, unstarred, whole, wholes
 from pocketlens.planes.scanlines import read_header
 
 FATES: tuple[FateKind, ...] = ("palette", "half", "float")
@@ -55,7 +60,8 @@ def assemble_network(
     if len(rows) > MAX_NODES:
         raise _wrong(f"it has {len(rows):,} operators; {MAX_NODES:,} fit")
     book.every(*{row.kind for row in rows})
-    nodes = _Nodes(book, rows, photo, shape)
+    endings = Endings(*(head.pairs(ENDING_KEYS).get(key, "") for key in ENDING_KEYS))
+    nodes = _Nodes(book, rows, photo, shape, endings)
     (output,) = head.listed() if len(head.listed()) == 1 else (0,)
     if output not in nodes.made:
         bad_row(head.number, "should list the one row whose array is handed out")
@@ -100,7 +106,10 @@ class _Read:
 class _Nodes:
     """Nodes in running order, the shape of every name, and the tensors in order of first use."""
 
-    def __init__(self, book: Rowbook, rows: list[Found], photo: Found, shape: Shape) -> None:
+    def __init__(
+        self, book: Rowbook, rows: list[Found], photo: Found, shape: Shape, endings: Endings
+    ) -> None:
+        self._endings = endings
         self.made = {photo.number: photo.name or ""}
         self.shapes = {photo.name or "": shape}
         self.tensors: list[_Read] = []
@@ -110,9 +119,12 @@ class _Nodes:
 
     def _node(self, row: Found) -> Node:
         row.has("name", "list", "says")
-        name, _, output = (row.name or "").partition("\n")
+        stem, _, output = (row.name or "").partition("\n")
+        name = stem + self._endings.node
         self._book.spend(len(name) * (1 + len((row.list or "").split(","))))
-        output = row.read(lambda text: unstarred(text, name), output) if output else name
+        attributes = _attributes(row)
+        usual = self._endings.array(name, active=is_active(attributes))
+        output = row.read(lambda text: unstarred(text, name), output) if output else usual
         reads = [] if row.list is None else row.list.split(",")
         inputs: tuple[str, ...] = ()
         for place, text in enumerate(reads):
@@ -120,7 +132,7 @@ class _Nodes:
             inputs += (self._read(row, _First(name, place, weights), text),)
         if output in self.shapes:
             bad_row(row.number, "makes an array that stands there already")
-        node = Node(row.kind, name, inputs, output, _attributes(row))
+        node = Node(row.kind, name, inputs, output, attributes)
         try:
             shapes = [self.shapes[name] if name else None for name in inputs]
             self.shapes[output] = infer_shape(node.op, node.attributes, shapes)
@@ -163,7 +175,7 @@ def _attributes(row: Found) -> dict[str, AttributeValue]:
     found: dict[str, AttributeValue] = {}
     for name, text in pairs.items():
         if kinds.get(name) == "ints":
-            found[name] = row.read(wholes, text)
+            found[name] = row.read(partial(_told_once, name), text)
         elif kinds.get(name) == "int":
             found[name] = row.read(whole, text)
         elif kinds.get(name) == "float":
@@ -171,6 +183,12 @@ def _attributes(row: Found) -> dict[str, AttributeValue]:
         else:
             found[name] = text
     return with_neutral(row.kind, found)
+
+
+def _told_once(name: str, text: str) -> tuple[int, ...]:
+    """Whole numbers; one that is told once may stand for several."""
+    numbers = wholes(text)
+    return numbers * REPEATED.get(name, 1) if len(numbers) == 1 else numbers
 
 
 class _Tensors:
@@ -190,8 +208,15 @@ class _Tensors:
 
     def records(self, reads: list[_Read]) -> tuple[TensorRecord, ...]:
         """The records of all tensors, in that order."""
-        planes = [self._plane_rows(read.row) for read in reads]
-        records = [self._record(*each) for each in zip(reads, planes, strict=True)]
+        stepped = self._stepped(reads)
+        planes = [
+            () if number in stepped else self._plane_rows(read.row)
+            for number, read in enumerate(reads)
+        ]
+        records = [
+            self._record(read, planes[number], stepped.get(number))
+            for number, read in enumerate(reads)
+        ]
         sharing: dict[tuple[int, ...], list[int]] = {}
         for number, rows in enumerate(planes):
             if rows:
@@ -207,12 +232,31 @@ class _Tensors:
                 claims.add(records[number].first_pixel)
         return tuple(records)
 
-    def _record(self, read: _Read, planes: tuple[int, ...]) -> TensorRecord:
+    def _stepped(self, reads: list[_Read]) -> dict[int, bytes]:
+        """Values of tensors in half precision that are told by a picture, by number."""
+        sharing: dict[int, list[int]] = {}
+        for number, read in enumerate(reads):
+            row = read.row
+            if row.kind != "half" or row.plane is None:
+                continue
+            if row.png is not None or row.pairs(_TENSOR_KEYS).keys() & {"bands", "parts"}:
+                bad_row(row.number, "has a picture, or parts, and refers to another as well")
+            sharing.setdefault(row.plane, []).append(number)
+            if len(sharing) > 1:
+                bad_row(row.number, "refers to another picture of half precision; there is one")
+        found: dict[int, bytes] = {}
+        for place, numbers in sharing.items():
+            picture = self._once(reads[numbers[0]].row, "band", place)
+            sizes = [(reads[n].row, math.prod(reads[n].shape)) for n in numbers]
+            found |= zip(numbers, values_of(picture, sizes), strict=True)
+        return found
+
+    def _record(self, read: _Read, planes: tuple[int, ...], stepped: bytes | None) -> TensorRecord:
         """The record of a tensor; where it does not say at which pixel it begins, _UNTOLD."""
         row, shape = read.row, read.shape
         row.has("name", "list", "says", "levels", "plane", "error", "loss", "numbers", "png")
         says = row.pairs(_TENSOR_KEYS)
-        numbers, affine = self._numbers(row, says), None
+        numbers, affine = self._numbers(row, says) if stepped is None else stepped, None
         palette = row.kind == "palette"
         outputs = shape[0] if shape and palette else 0
         group_rows = row.read(whole, says["rows"]) if "rows" in says else outputs

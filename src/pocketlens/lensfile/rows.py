@@ -16,7 +16,7 @@ from pocketlens.labels.labels import Label, numbered
 from pocketlens.lensfile.contents import LensContents, Provenance, Receipt
 from pocketlens.lensfile.draft import Draft, Link, Text
 from pocketlens.lensfile.pages import Item, packed
-from pocketlens.lensfile.rows_of_network import draft_nodes, draft_tensors
+from pocketlens.lensfile.rows_of_network import draft_nodes, draft_tensors, usual_endings
 from pocketlens.lensfile.schema import Row, Rows
 from pocketlens.lensfile.words import listed, said
 
@@ -53,11 +53,13 @@ def to_drafts(contents: LensContents) -> Drafts:
     tensors = draft_tensors(graph, contents.tensors)
     made_by = {node.output: number for number, node in enumerate(graph.nodes)}
     output = made_by.get(graph.outputs[0])
+    endings = said({key: ending for key, ending in vars(usual_endings(graph)).items() if ending})
     head = Draft(
         ("lens",),
         "lens",
         name=None if contents.name == usual_name(contents.provenance) else contents.name,
         list=Text(Link("photo") if output is None else Link("node", output)),
+        says=None if endings is None else Text(endings),
         numbers=b"\0" * 32,
     )
     return Drafts(

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pocketlens.base.halves import HALF_BYTES
 from pocketlens.graph.graph import AttributeValue, Graph, Node, Shape
 from pocketlens.lensfile.contents import Plane, TensorRecord, two_digits
 from pocketlens.lensfile.draft import Draft, Link, Text, links
 from pocketlens.lensfile.neutral import without_neutral
 from pocketlens.lensfile.plane_uses import plane_uses
-from pocketlens.lensfile.words import USUAL_NAMES, listed, said, starred, told
+from pocketlens.lensfile.steps import MOST_STEPPED, gathered
+from pocketlens.lensfile.words import REPEATED, USUAL_NAMES, listed, said, starred, told
 from pocketlens.planes.plane import MOST_BAND_BYTES
 
 PART_BYTES = MOST_BAND_BYTES
@@ -29,6 +31,10 @@ EVEN_CLASS = "even"
 """Stands for the fate of an even palette where usual reasons are told."""
 BIAS_SIGN = "bias-"
 """Stands before the fate of biases there."""
+_ENDING_OF_AN_ARRAY = re.compile(r"[_.:][A-Za-z0-9_.:]+")
+_ENDING_OF_A_NODE = re.compile(r"_[A-Za-z]+$")
+ENDING_KEYS = ("node", "active", "plain")
+"""What the row of kind "lens" says of endings."""
 COUNT_SIGN = "#"
 """Stands at the start of a reason for the number of values in the tensor's palettes."""
 STEP_SIGN = "~"
@@ -40,20 +46,63 @@ def draft_nodes(graph: Graph) -> Iterator[Draft]:
     sources = {graph.inputs[0]: Link("photo")}
     sources |= {node.output: Link("node", number) for number, node in enumerate(graph.nodes)}
     sources |= {name: Link("tensor", number) for number, name in enumerate(graph.tensor_names())}
+    endings = usual_endings(graph)
     for number, node in enumerate(graph.nodes):
-        made = [] if node.output == node.name else [starred(node.output, node.name)]
         reads = [sources[name] if name else None for name in node.inputs]
         attributes = without_neutral(node.op, node.attributes)
-        pairs = {name: _value(value) for name, value in attributes.items()}
+        pairs = {name: _value(name, value) for name, value in attributes.items()}
         says = said(pairs, bare=(ACTIVATION,))
         yield Draft(
             ("node", number),
             node.op,
-            name="\n".join([node.name, *made]),
+            name=_told_name(node, endings),
             list=Text(*links(reads)),
             says=None if says is None else Text(says),
             fixed=True,
         )
+
+
+@dataclass(frozen=True)
+class Endings:
+    """What names of nodes end with, and of the arrays that they make: with an activation, without.
+
+    An array is called like its node without the node's ending, and with its own.
+    """
+
+    node: str
+    active: str
+    plain: str
+
+    def array(self, name: str, *, active: bool) -> str:
+        """What a node's array is called where the file does not say."""
+        return name.removesuffix(self.node) + (self.active if active else self.plain)
+
+
+def usual_endings(graph: Graph) -> Endings:
+    """The endings that save most of a graph's names."""
+    names = [node.name for node in graph.nodes]
+    node = _ENDING_OF_A_NODE.search(names[0]) if names else None
+    ending = node[0] if node and all(name.endswith(node[0]) for name in names) else ""
+    found: dict[bool, Counter[str]] = {True: Counter({"": 0}), False: Counter({"": 0})}
+    for each in graph.nodes:
+        stem = each.name.removesuffix(ending)
+        own = each.output[len(stem) :] if each.output.startswith(stem) else " "
+        if not own or _ENDING_OF_AN_ARRAY.fullmatch(own):
+            found[is_active(each.attributes)][own] += 1
+    active, plain = (found[each].most_common(1)[0][0] for each in (True, False))
+    return Endings(ending, active, plain)
+
+
+def is_active(attributes: Mapping[str, AttributeValue]) -> bool:
+    """Whether a node ends in an activation."""
+    return attributes.get(ACTIVATION, "none") != "none"
+
+
+def _told_name(node: Node, endings: Endings) -> str:
+    """A node's name without its ending; on a second line its array's, where it is not usual."""
+    usual = endings.array(node.name, active=is_active(node.attributes))
+    made = [] if node.output == usual else [starred(node.output, node.name)]
+    return "\n".join([node.name.removesuffix(endings.node), *made])
 
 
 @dataclass(frozen=True)
@@ -79,9 +128,11 @@ class _Reader:
         return weights[:1] if weights else None
 
 
-def _value(value: AttributeValue) -> str:
+def _value(name: str, value: AttributeValue) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, tuple) and len(value) == REPEATED.get(name) and len(set(value)) == 1:
+        value = value[0]
     return listed(value) if isinstance(value, tuple) else told(value)
 
 
@@ -105,8 +156,18 @@ def draft_tensors(graph: Graph, tensors: tuple[TensorRecord, ...]) -> Iterator[D
             says=Text(",".join(fates)) if fates else None,
         )
     pictures = _Pictures(tensors)
+    halves = {
+        number: tensor.values
+        for number, tensor in enumerate(tensors)
+        if tensor.fate == "half" and len(tensor.values) <= HALF_BYTES * MOST_STEPPED
+    }
+    png, steps = gathered(halves)
+    if png:
+        yield Draft(("steps",), "band", png=png)
     for number, tensor in enumerate(tensors):
-        yield from _tensor(number, tensor, readers[tensor.name], usual, pictures)
+        for draft in _tensor(number, tensor, readers[tensor.name], usual, pictures):
+            told = steps.get(number)
+            yield draft if told is None else replace(draft, plane=Link("steps"), numbers=told.step)
 
 
 def _tensor(

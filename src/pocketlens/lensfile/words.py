@@ -13,6 +13,8 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _REAL = re.compile(r"-?([0-9]{1,330}|(?=\.))(\.[0-9]{1,330})?(e[-+]?[0-9]{1,3})?")
 STAR = "*"
 """Stands for the name of the node that a tensor or an array belongs to."""
+REPEATED = {"kernel": 2, "strides": 2, "dilations": 2, "pads": 4}
+"""Attributes of so many numbers, told once where all are the same."""
 USUAL_NAMES = {1: "*.weight", 2: "*.bias"}
 """What tensors are called that a node reads in these places, if the file does not say."""
 

@@ -49,7 +49,8 @@ class FineTuning:
         )
         kept = json.loads(contents.provenance.settings)
         kept["tuning"] = self._outcome("kept" if self.tuned.is_better else "dropped")
-        provenance = replace(contents.provenance, settings=json.dumps(kept, sort_keys=True))
+        told = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+        provenance = replace(contents.provenance, settings=told)
         return replace(self.tuned.contents, provenance=provenance)
 
     def _outcome(self, word: str) -> str:
