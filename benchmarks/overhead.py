@@ -1,6 +1,6 @@
 """What a lens costs beside its indices: file bytes, entropy, pictures, numbers, labels, database.
 
-    python benchmarks/overhead.py FILE.lens ...
+    python benchmarks/overhead.py [--append] FILE.lens ...
 
 The entropy is that of each tensor's own indices, order 0 (of indices of 16 bits that of all high
 and all low bytes): what an ideal coder that knows how often each value occurs would spend. All else
@@ -12,16 +12,19 @@ those are the user's own words and counted apart.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from measuring import append_rows
 from pocketlens.labels.labels import numbered
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.image import smallest_image
@@ -124,18 +127,33 @@ def number_bytes(record: TensorRecord) -> int:
 
 @click.command(help=(__doc__ or "").splitlines()[0])
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def main(files: tuple[Path, ...]) -> None:
+@click.option("--append", is_flag=True, help="Append the rows to results/overhead.jsonl.")
+def main(files: tuple[Path, ...], append: bool) -> None:
     table = Table(title="bytes of a lens")
     for title in ("lens", "file", "page", "entropy", "PNG above", "numbers", "labels", "database",
                   "above entropy", "allowed"):  # fmt: skip
         table.add_column(title, justify="right")
+    rows: list[dict[str, Any]] = []
     for path in files:
         found = overhead_of(read_lens(path), file_bytes=path.stat().st_size)
         page = int.from_bytes(path.read_bytes()[16:18], "big")
         figures = (found.file, page, found.entropy, found.pictures, found.numbers, found.labels,
                    found.database, found.above, found.allowed)  # fmt: skip
         table.add_row(path.stem, *(f"{figure:,.0f}" for figure in figures))
-    Console(width=140).print(table)
+        names = ("file", "page", "entropy", "pictures", "numbers", "labels", "database", "above",
+                 "allowed")  # fmt: skip
+        bytes_ = {name: round(figure) for name, figure in zip(names, figures, strict=True)}
+        rows.append({"lens": path.stem, "settings": settings_of(path), "bytes": bytes_})
+    console = Console(width=140)
+    console.print(table)
+    if append:
+        console.print(f"appended to {append_rows('overhead', rows)}")
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """What was asked of a lens."""
+    settings: dict[str, Any] = json.loads(read_lens(path).provenance.settings)
+    return settings
 
 
 if __name__ == "__main__":
