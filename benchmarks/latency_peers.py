@@ -164,9 +164,10 @@ class Worker:
         with self._log.open("w", encoding="utf-8") as log:
             start_s = time.perf_counter()
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 env=surroundings,
             )  # fmt: skip
+        self._heard = b""
         self.first = self._answer()
         self.first_label_ms = (time.perf_counter() - start_s) * 1000
 
@@ -177,7 +178,8 @@ class Worker:
         """
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"batch": batch, "repeats": repeats}) + "\n")
+            asked = json.dumps({"batch": batch, "repeats": repeats}) + "\n"
+            self._process.stdin.write(asked.encode())
             self._process.stdin.flush()
         except OSError as error:
             raise PeerError(self._last_words()) from error
@@ -187,18 +189,27 @@ class Worker:
 
     def _answer(self) -> dict[str, Any]:
         """The next line that is an answer: some runtimes talk on stdout."""
-        assert self._process.stdout is not None
         while True:
-            if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
-                self.close()
-                raise PeerError(f"given up after {PATIENCE_S} s")
-            line = self._process.stdout.readline()
-            if not line:
-                self.close()
-                raise PeerError(self._last_words())
-            if line.startswith("{"):
+            line = self._line()
+            if line.startswith(b"{"):
                 answer: dict[str, Any] = json.loads(line)
                 return answer
+
+    def _line(self) -> bytes:
+        """The next line, read past Python's buffer, which select() would not see."""
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        while b"\n" not in self._heard:
+            if not select.select([pipe], [], [], PATIENCE_S)[0]:
+                self.close()
+                raise PeerError(f"given up after {PATIENCE_S} s")
+            said = os.read(pipe, 1 << 16)
+            if not said:
+                self.close()
+                raise PeerError(self._last_words())
+            self._heard += said
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
 
     def _last_words(self) -> str:
         lines = self._log.read_text("utf-8", "replace").split("\n")

@@ -4,7 +4,8 @@
 
 FILE is the runtime's own model, PICTURE raw float32 of ten pictures, OPTIONS JSON with "threads"
 and what the runtime knows. The first line on stdout is the answer to the first picture: its class,
-the processor's milliseconds until then, and the peak of resident memory. Then each line of stdin, {"batch": 10, "repeats": 3}, is
+the processor's milliseconds until then, and the peak of resident memory. Then each line of stdin,
+{"batch": 10, "repeats": 3}, is
 answered by the milliseconds that each run took, on the clock and of the processor. The runtime is
 imported where it is loaded, so that the first answer counts all of a cold start.
 """
