@@ -13,6 +13,7 @@ is replaced by what `NAME` makes (see SOURCES; `help:compress` hands "compress" 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -209,14 +210,76 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "top-5 missing": _missing(5),
         "flips": lambda row: str(row["flips"]),
     },
-    "latency": {
-        "model": lambda row: str(row["model"]),
-        "engine": lambda row: str(row["engine"]),
-        "fastest ms": lambda row: f"{row['min_ms']:.2f}",
-        "median ms": lambda row: f"{row['median_ms']:.2f}",
-        "x onnxruntime": lambda row: f"{row['speed_over_onnxruntime']:.2f}",
-    },
 }
+
+Cell = Callable[[dict[str, Any]], float]
+CLASSES_OF_PRECISION = {
+    "fp32": ("pocketlens 4 bits", "pocketlens 8 bits", "onnxruntime fp32", "openvino f32",
+             "pytorch fp32", "ncnn fp32", "litert fp32"),
+    "lower": ("onnxruntime int8", "openvino bf16", "ncnn fp16", "ncnn int8", "litert int8"),
+}  # fmt: skip
+MEASURES: dict[str, Cell] = {
+    "ms": lambda row: row["ms"]["1"]["cpu_min"],
+    "clock": lambda row: row["ms"]["1"]["min"],
+    "ten": lambda row: row["ms"]["10"]["cpu_min"],
+    "peak": lambda row: row["peak_bytes"]["10"] / 1e6,
+    "label": lambda row: row["first_label_cpu_ms"],
+    "file": lambda row: row["file_bytes"] / 1e6,
+}
+
+
+def latency(asked: str) -> str:
+    """One measure of the latest latency rows: `ms:fp32` is MEASURE:CLASS, one thread; `:2` two.
+
+    A line a network, a column an engine, the least in bold; what could not run is told below.
+    """
+    measure, precision, threads = (*asked.split(":"), "1")[:3]
+    if measure not in MEASURES or precision not in CLASSES_OF_PRECISION:
+        raise PasteError(f"There is no latency table '{asked}'.")
+    path = ROOT / "benchmarks" / "results" / "latency.jsonl"
+    latest: dict[str, dict[str, dict[str, Any]]] = {}
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
+        row = json.loads(line)
+        if row.get("threads") == int(threads) and "network" in row:
+            latest.setdefault(row["network"], {})[row["engine"]] = row
+    engines = [e for e in CLASSES_OF_PRECISION[precision] if any(e in r for r in latest.values())]
+    if not engines:
+        return "*Not measured yet: `benchmarks/latency.py --save` writes the rows.*"
+    lines = [(name, *_cells(rows, engines, MEASURES[measure])) for name, rows in latest.items()]
+    shown = [rows[e] for rows in latest.values() for e in engines if e in rows]
+    return "\n".join([table(("network", *engines), lines), "", *_unable(shown), _origin(shown)])
+
+
+def _cells(rows: dict[str, dict[str, Any]], engines: list[str], cell: Cell) -> Iterator[str]:
+    values: dict[str, float] = {}
+    for engine in engines:
+        with contextlib.suppress(KeyError):  # not measured, or not able to run
+            values[engine] = cell(rows[engine])
+    for engine in engines:
+        text = f"{values[engine]:.3g}" if engine in values else "–"
+        if engine in values and values[engine] >= 1000:
+            text = f"{values[engine]:.0f}"
+        yield f"**{text}**" if values and values.get(engine) == min(values.values()) else text
+
+
+def _unable(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """A line for each engine that could not run some networks, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if "reason" in row:
+            reasons.setdefault((row["engine"], row["reason"]), []).append(row["network"])
+    for (engine, reason), networks in reasons.items():
+        yield f"- {engine} on {', '.join(networks)}: `{reason.replace('`', chr(39))}`"
+    if reasons:
+        yield ""
+
+
+def _origin(rows: list[dict[str, Any]]) -> str:
+    """Machine, commits, and how busy it was."""
+    loads = [row["load"] for row in rows]
+    origins = dict.fromkeys(f"{row['machine']}, commit {row['commit']}" for row in rows)
+    busy = f"between {min(loads):.0f} and {max(loads):.0f}"
+    return f"Measured on {'; '.join(origins)}; load average {busy}."
 
 
 def card(_: str) -> str:
@@ -264,6 +327,7 @@ SOURCES: dict[str, Callable[[str], str]] = {
     "help": command_help,
     "file": file,
     "results": results,
+    "latency": latency,
     "card": card,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import re
 import sqlite3
 import struct
@@ -84,14 +85,34 @@ def test_results_show_the_latest_row(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool, "ROOT", tmp_path)
-    assert "Not measured yet" in tool.make("results:latency", where="here")
+    assert "Not measured yet" in tool.make("results:accuracy", where="here")
     folder = tmp_path / "benchmarks" / "results"
     folder.mkdir(parents=True)
-    row = '{"model": "m", "engine": "e", "min_ms": %d, "median_ms": 2, '
-    row += '"speed_over_onnxruntime": 1, "machine": "box", "commit": "abc"}\n'
-    (folder / "latency.jsonl").write_text(row % 7 + row % 3, "utf-8")
-    text = tool.make("results:latency", where="here")
-    assert "3.00" in text and "7.00" not in text and "box, commit abc" in text
+    row = '{"model": "m", "engine": "e", "file_bytes": %d, "top1_right": 1, "top5_right": 2, '
+    row += '"n": 4, "flips": 0, "machine": "box", "commit": "abc"}\n'
+    (folder / "accuracy.jsonl").write_text(row % 777 + row % 333, "utf-8")
+    text = tool.make("results:accuracy", where="here")
+    assert "333" in text and "777" not in text and "box, commit abc" in text
+
+
+def test_latencies_stand_side_by_side(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    assert "Not measured yet" in tool.make("latency:ms:fp32", where="here")
+    folder = tmp_path / "benchmarks" / "results"
+    folder.mkdir(parents=True)
+    origin = {"machine": "box", "commit": "abc", "load": 3.2, "threads": 1, "network": "n"}
+    timed = {"engine": "pocketlens 4 bits", **origin}
+    rows = [{**timed, "ms": {"1": {"cpu_min": value}}} for value in (9.0, 1.5)]
+    rows.append({**timed, "engine": "ncnn fp32", "ms": {"1": {"cpu_min": 2.5}}})
+    rows.append({**timed, "engine": "pytorch fp32", "reason": "cannot"})
+    (folder / "latency.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    text = tool.make("latency:ms:fp32", where="here")
+    assert "| n | **1.5** | – | 2.5 |" in text
+    assert "- pytorch fp32 on n: `cannot`" in text and "load average between 3 and 3" in text
+    with pytest.raises(tool.PasteError):
+        tool.make("latency:ms:nonsense", where="here")
 
 
 def test_the_worked_example_of_the_lens_format_counts_right() -> None:
