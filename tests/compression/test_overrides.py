@@ -104,4 +104,4 @@ def test_names_that_mean_nothing_are_told_with_names_near_by(model: Path) -> Non
 
 def test_settings_without_overrides_read_as_ever() -> None:
     assert "overrides" not in Settings().to_json()
-    assert '"pattern": "w1"' in Settings(overrides=(Override("w1", 4),)).to_json()
+    assert '"pattern":"w1"' in Settings(overrides=(Override("w1", 4),)).to_json()
