@@ -190,7 +190,7 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     for title in ("network", "engine", "thr", "ms", "med", "cpu", "med", "ten ms", "med", "cpu",
                   "med", "MB", "ten", "label", "kB"):  # fmt: skip
         words = title in ("network", "engine")
-        table.add_column(title, justify="left" if words else "right", no_wrap=words)
+        table.add_column(title, justify="left" if words else "right", no_wrap=True)
     for row in rows:
         ms, peak = row.get("ms", {}), row.get("peak_bytes", {})
         cells = [row["network"], row["engine"], str(row["threads"])]
@@ -200,8 +200,6 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
         cells.append(f"{row['first_label_cpu_ms']:.0f}" if "first_label_cpu_ms" in row else "")
         cells.append(f"{row['file_bytes'] / 1000:.0f}" if "file_bytes" in row else "")
         table.add_row(*cells)
-        if "reason" in row:
-            table.add_row("", f"  {row['reason'][:60]}")
     return table
 
 
