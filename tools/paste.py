@@ -210,6 +210,20 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "top-5 missing": _missing(5),
         "flips": lambda row: str(row["flips"]),
     },
+    "cold": {
+        "process": lambda row: str(row["engine"]),
+        "processor ms, least": lambda row: f"{row['processor_min_ms']:.0f}",
+        "clock ms, least": lambda row: f"{row['wall_min_ms']:.0f}",
+        "peak MB": lambda row: f"{row['peak_bytes'] / 1e6:.1f}",
+        "load average": lambda row: f"{row['busy']:.0f}",
+    },
+    "klaus": {
+        "network": lambda row: str(row["model"]),
+        "file MB": lambda row: f"{row['file_bytes'] / 1e6:.1f}",
+        "weights, arena and scratch MiB": lambda row: f"{row['engine_bytes'] / 2**20:.2f}",
+        "peak while loading MB": lambda row: f"{row['loading_bytes'] / 1e6:.1f}",
+        "file + packed weights + 4 MB": lambda row: f"{row['allowed_bytes'] / 1e6:.1f}",
+    },
 }
 
 Cell = Callable[[dict[str, Any]], float]
