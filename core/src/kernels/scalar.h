@@ -27,6 +27,8 @@ size_t linear_items(const Linear& linear);
 size_t linear_scratch_bytes(const Linear& linear);
 void linear_run(const Linear& linear, size_t begin, size_t end, void* scratch);
 
+void pool(const PoolRow& row);
+
 void activate(const float* x, float* y, size_t count, Activation activation);
 void matmul(const float* a, const float* b, float* c, int32_t m, int32_t n, int32_t k, size_t lda,
             size_t ldb, size_t ldc, int transpose_b, float scale);

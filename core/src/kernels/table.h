@@ -88,6 +88,19 @@ struct Linear {
   Activation activation;
 };
 
+// Neighbours in an output row of a pool, all of whose windows have the same taps: those of pixel p
+// begin at input + p * step. The maximum (nothing below minus infinity, which no taps give), or
+// scale times the sum.
+struct PoolRow {
+  const float* input;
+  size_t step, right, down;  // floats from pixel to pixel, tap to tap, row to row of a window
+  int32_t rows, columns;     // of taps
+  int32_t pixels;
+  bool average;
+  float scale;
+  float* output;  // [pixels][16]
+};
+
 // What one instruction set offers. Every function is pure: its arguments are all it knows.
 // items(): how many work items; run(): items [begin, end); scratch: scratch_bytes() of one thread,
 // 64-byte aligned, contents arbitrary.
@@ -115,6 +128,7 @@ struct KernelTable {
   size_t (*linear_scratch_bytes)(const Linear&);
   void (*linear_run)(const Linear&, size_t begin, size_t end, void* scratch);
 
+  void (*pool)(const PoolRow&);
   // y[i] = activation(x[i]); y may be x.
   void (*activate)(const float* x, float* y, size_t count, Activation);
   // c = scale a b on plain row-major matrices: a [m][k] (row stride lda), b [k][n] (ldb) or [n][k]

@@ -8,6 +8,7 @@
 #include "kernels/depthwise-inl.h"
 #include "kernels/linear-inl.h"
 #include "kernels/matmul-inl.h"
+#include "kernels/pool-inl.h"
 #include "kernels/targets.h"
 
 namespace pocketlens {
@@ -26,6 +27,7 @@ constexpr KernelTable table_named(const char* name) {
           linear_items,
           linear_scratch_bytes,
           linear_run,
+          pool,
           activate,
           matmul};
 }

@@ -17,6 +17,7 @@ const KernelTable kScalarTable = {
     scalar::linear_items,
     scalar::linear_scratch_bytes,
     scalar::linear_run,
+    scalar::pool,
     scalar::activate,
     scalar::matmul,
 };

@@ -1,7 +1,6 @@
 // max_pool and avg_pool on blocked pictures. Windows are cut at the edges, so no halo is needed.
 #include <new>
 
-#include "base/lanes.h"
 #include "plan/ops.h"
 #include "run/ops.h"
 
@@ -43,12 +42,7 @@ class PoolStep final : public Step {
       const size_t group = item / static_cast<size_t>(out_h);
       const int32_t row = static_cast<int32_t>(item % static_cast<size_t>(out_h));
       const float* in = frame.at(reads[0]) + group * in_plane;
-      float* out = frame.at(writes) + item * out_row;
-      if (average) {
-        average_row(in, row, out);
-      } else {
-        max_row(in, row, out);
-      }
+      run_row(*frame.kernels, in, row, frame.at(writes) + item * out_row);
     }
   }
 
@@ -58,52 +52,40 @@ class PoolStep final : public Step {
   bool average = false, include_pad = false;
 
  private:
-  void max_row(const float* in, int32_t row, float* out) const {
+  // Pixels whose windows have the same taps go to the kernel together.
+  void run_row(const KernelTable& kernels, const float* in, int32_t row, float* out) const {
     const Taps rows = y.taps(row);
-    const size_t down = static_cast<size_t>(y.dilation) * static_cast<size_t>(x.size) * kLanes;
-    const size_t right = static_cast<size_t>(x.dilation) * kLanes;
-    for (int32_t column = 0; column < out_w; ++column, out += kLanes) {
+    PoolRow pixels = {};
+    pixels.step = static_cast<size_t>(x.stride) * kLanes;
+    pixels.right = static_cast<size_t>(x.dilation) * kLanes;
+    pixels.down = static_cast<size_t>(y.dilation) * static_cast<size_t>(x.size) * kLanes;
+    pixels.average = average;
+    for (int32_t column = 0; column < out_w; column += pixels.pixels) {
       const Taps columns = x.taps(column);
-      Lanes most = Lanes::splat(-__builtin_inff());
-      if (rows.count > 0 && columns.count > 0) {
-        const float* line =
-            in + (static_cast<size_t>(rows.start) * x.size + static_cast<size_t>(columns.start)) *
-                     kLanes;
-        for (int32_t i = 0; i < rows.count; ++i, line += down) {
-          const float* pixel = line;
-          for (int32_t k = 0; k < columns.count; ++k, pixel += right) {
-            most = greater_of(Lanes::load(pixel), most);
-          }
-        }
+      pixels.pixels = 1;
+      while (column + pixels.pixels < out_w && follows(columns, pixels.pixels, column)) {
+        ++pixels.pixels;
       }
-      most.store(out);
+      const bool none = rows.count == 0 || columns.count == 0;
+      pixels.rows = none ? 0 : rows.count;
+      pixels.columns = columns.count;
+      pixels.input = none ? in
+                          : in + (static_cast<size_t>(rows.start) * static_cast<size_t>(x.size) +
+                                  static_cast<size_t>(columns.start)) *
+                                     kLanes;
+      const int64_t count = include_pad ? int64_t{rows.counted} * columns.counted
+                                        : int64_t{rows.count} * columns.count;
+      pixels.scale = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+      pixels.output = out + static_cast<size_t>(column) * kLanes;
+      kernels.pool(pixels);
     }
   }
 
-  void average_row(const float* in, int32_t row, float* out) const {
-    const Taps rows = y.taps(row);
-    const size_t down = static_cast<size_t>(y.dilation) * static_cast<size_t>(x.size) * kLanes;
-    const size_t right = static_cast<size_t>(x.dilation) * kLanes;
-    for (int32_t column = 0; column < out_w; ++column, out += kLanes) {
-      const Taps columns = x.taps(column);
-      Lanes sum = Lanes::splat(0);
-      if (rows.count > 0 && columns.count > 0) {
-        const float* line =
-            in + (static_cast<size_t>(rows.start) * x.size + static_cast<size_t>(columns.start)) *
-                     kLanes;
-        for (int32_t i = 0; i < rows.count; ++i, line += down) {
-          Lanes part = Lanes::splat(0);
-          const float* pixel = line;
-          for (int32_t k = 0; k < columns.count; ++k, pixel += right) {
-            part = part + Lanes::load(pixel);
-          }
-          sum = sum + part;
-        }
-      }
-      const int64_t count = include_pad ? int64_t{rows.counted} * columns.counted
-                                        : int64_t{rows.count} * columns.count;
-      (sum * Lanes::splat(count > 0 ? 1.0f / static_cast<float>(count) : 0.0f)).store(out);
-    }
+  // Whether the taps `further` columns on are those of `first`, moved by as many strides.
+  bool follows(const Taps& first, int32_t further, int32_t column) const {
+    const Taps other = x.taps(column + further);
+    return other.count == first.count && other.counted == first.counted &&
+           other.start == first.start + further * x.stride;
   }
 };
 
