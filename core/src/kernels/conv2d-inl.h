@@ -22,6 +22,8 @@ struct Tiling {
 
 constexpr int32_t kTilePixelsGoal = 384;
 constexpr int32_t kMaxTiles = 16;
+// A conv2d of few panel blocks is cut into more tiles, so that two or four threads have work.
+constexpr int32_t kFewItems = 8, kFewestTilePixels = 48;
 
 bool is_one_row(const Conv2d& conv) {
   return conv.kernel_h == 1 && conv.kernel_w == 1 && conv.stride_h == 1 && conv.stride_w == 1 &&
@@ -31,7 +33,10 @@ bool is_one_row(const Conv2d& conv) {
 Tiling tiling_of(const Conv2d& conv) {
   Tiling t;
   const int32_t pixels = conv.out_h * conv.out_w;
-  const int32_t tiles = most(1, least(kMaxTiles, pixels / kTilePixelsGoal));
+  const int32_t wanted =
+      most(pixels / kTilePixelsGoal,
+           least(ceil_div(kFewItems, panel_blocks(conv).count), pixels / kFewestTilePixels));
+  const int32_t tiles = most(1, least(kMaxTiles, wanted));
   const bool one_row = is_one_row(conv);
   t.rows = one_row ? 1 : conv.out_h;
   t.row_pixels = one_row ? pixels : conv.out_w;

@@ -88,20 +88,22 @@ void multiply_batch(const Linear& linear, const BatchBlock& block, float* weight
 }
 
 size_t linear_items(const Linear& linear) {
-  if (linear.batch <= kFewRows) return (size_t)ceil_div(panel_count(linear.weights), kPanelsAtOnce);
+  if (linear.batch <= few_rows(linear.weights)) {
+    return (size_t)ceil_div(panel_count(linear.weights), kPanelsAtOnce);
+  }
   const BatchTiling t = batch_tiling(linear);
   return (size_t)t.panel_blocks * (size_t)t.row_tiles;
 }
 
 size_t linear_scratch_bytes(const Linear& linear) {
-  if (linear.batch <= kFewRows) return 0;
+  if (linear.batch <= few_rows(linear.weights)) return 0;
   const size_t rows = (size_t)batch_tiling(linear).rows_a_tile;
   return (kLinearWeightFloats + rows * kMaxPanels * kLanes) * sizeof(float);
 }
 
 void linear_run(const Linear& linear, size_t begin, size_t end, void* scratch) {
   for (size_t item = begin; item < end; ++item) {
-    if (linear.batch <= kFewRows) {
+    if (linear.batch <= few_rows(linear.weights)) {
       const int32_t panel = (int32_t)item * kPanelsAtOnce;
       const int32_t left = panel_count(linear.weights) - panel;
       multiply_few(linear, panel, least(left, kPanelsAtOnce));

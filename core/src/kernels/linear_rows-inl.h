@@ -20,13 +20,21 @@ constexpr int kRowsAtOnce = 4;
 #else
 constexpr int kRowsAtOnce = 1;
 #endif
-constexpr int kFewRows = kRowsAtOnce == 1 ? 1 : 2 * kRowsAtOnce;  // of a batch that goes this way
 // Panels that share the broadcast of an input, where indices have at most 4 bits.
 #if defined(__AVX512F__)
 constexpr int kPanelsAtOnce = 2;
 #else
 constexpr int kPanelsAtOnce = 1;
 #endif
+
+// Rows of a batch that go this way at most. More than can be summed at once decode anew; where that
+// is dear, the micro-kernel's way is quicker.
+int32_t few_rows(const Weights& w) {
+  if (kRowsAtOnce == 1) return 1;
+  const int32_t bits = index_bits(w.encoding);
+  const bool cheap = bits == 0 || (bits < 8 && kPanelsAtOnce > 1);
+  return cheap ? 2 * kRowsAtOnce : kRowsAtOnce;
+}
 
 // Independent sums of each row, so that one addition need not wait for the last: a power of 2.
 constexpr int chains_of(int sums) {
@@ -244,7 +252,7 @@ RowsKernel rows_kernel(int32_t rows) {
   return multiply_rows<kRows, kPanels>;
 }
 
-// Some panels, up to kFewRows rows: shared out evenly, 13 rows are 7 and 6.
+// Some panels, up to few_rows() rows: shared out evenly, 13 rows are 7 and 6.
 void multiply_few(const Linear& linear, int32_t panel, int32_t panels) {
   const int32_t count = ceil_div(linear.batch, kRowsAtOnce);
   const int32_t small = linear.batch / count, large = linear.batch % count;

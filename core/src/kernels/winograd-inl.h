@@ -21,7 +21,8 @@ namespace pocketlens {
 namespace {
 
 constexpr int32_t kTaps = 9, kPositions = 16;
-constexpr int32_t kItemPanels = 8;                // of an item, at least
+constexpr int32_t kItemPanels = 8;  // of an item, at least; where runs are few, half
+constexpr int32_t kFewRuns = 4;
 constexpr int64_t kItemFloats = (768 << 10) / 4;  // of patches and sums, about
 constexpr int32_t kFewestTiles = 48;
 constexpr int32_t kWinogradSliceFloats = (192 << 10) / 4;
@@ -45,7 +46,8 @@ WinogradCut winograd_cut(const Conv2d& conv) {
   const int64_t tile_floats = kPositions * kLanes * (channel_blocks_of(conv) + panels);
   const int32_t goal = most(kFewestTiles, (int32_t)(kItemFloats / tile_floats));
   cut.runs = ceil_div(cut.tiles, goal);
-  cut.parts = most(1, cut.blocks.group_panels / kItemPanels);
+  cut.parts =
+      most(1, cut.blocks.group_panels / (cut.runs < kFewRuns ? kItemPanels / 2 : kItemPanels));
   return cut;
 }
 
