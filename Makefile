@@ -48,6 +48,9 @@ bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/compression.py
 
+bench-wasm: $(VENV)/bench.stamp  ## the WebAssembly core beside onnxruntime-web (needs POCKETLENS_DATA, Node, npm)
+	$(BIN)/python benchmarks/wasm_latency.py
+
 wheel: $(VENV)/pip.stamp  ## build the wheel into dist/
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
@@ -81,4 +84,4 @@ $(CORE_BUILD)/tests.stamp: $(VENV)/test.stamp $(SOURCES)
 	$(BIN)/cmake --build $(CORE_BUILD) -j $(JOBS)
 	@touch $@
 
-.PHONY: help demo test check format docs bench bench-compression wheel clean
+.PHONY: help demo test check format docs bench bench-compression bench-wasm wheel clean

@@ -224,6 +224,14 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "peak while loading MB": lambda row: f"{row['loading_bytes'] / 1e6:.1f}",
         "file + packed weights + 4 MB": lambda row: f"{row['allowed_bytes'] / 1e6:.1f}",
     },
+    "wasm": {
+        "model": lambda row: str(row["model"]),
+        "engine": lambda row: str(row["engine"]),
+        "processor ms": lambda row: f"{row['processor_ms']:.2f}",
+        "fastest ms": lambda row: f"{row['min_ms']:.2f}",
+        "median ms": lambda row: f"{row['median_ms']:.2f}",
+        "x onnxruntime-web": lambda row: f"{row['speed_over_onnxruntime_web']:.2f}",
+    },
 }
 
 Cell = Callable[[dict[str, Any]], float]
