@@ -50,8 +50,8 @@ def serve(load: Callable[[Path, dict[str, Any]], Runtime]) -> None:
             runners[batch] = runtime.runner(ten[: size * batch], batch)
         runners[batch]()  # what the neighbours pushed out of the caches comes back
         times = [times_ms(runners[batch]) for _ in range(asked["repeats"])]
-        ms, cpu_ms = zip(*times, strict=True)
-        say({"ms": ms, "cpu_ms": cpu_ms, "peak_bytes": peak_bytes()})
+        clock, cpu = zip(*times, strict=True)
+        say({"ms": clock, "cpu_ms": cpu, "peak_bytes": peak_bytes()})
 
 
 def times_ms(run: Run) -> tuple[float, float]:
