@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include <initializer_list>
+#include <utility>
 #include <vector>
 
 namespace pocketlens::test {
@@ -55,6 +55,13 @@ class PlanMaker {
     });
   }
 
+  uint32_t half_tensor(const Dims& dims, const std::vector<uint16_t>& data) {
+    put_u32(&tensors_, 1);
+    put_shape(&tensors_, dims);
+    for (int i = 0; i < 6; ++i) put_u32(&tensors_, 0);
+    return finish_tensor([&] { put_halves(data); });
+  }
+
   // One palette a group; `palettes` are half-precision bits. Indices are 0, 1, 2, ... k-1, 0, ...
   // on a plane of the tensor's own.
   uint32_t palette_tensor(const Dims& dims, uint32_t bits, uint32_t k, uint32_t group_rows,
@@ -88,12 +95,7 @@ class PlanMaker {
          {k, group_rows, place.plane, place.first_pixel, place.mask, place.common}) {
       put_u32(&tensors_, x);
     }
-    return finish_tensor([&] {
-      for (const uint16_t h : palettes) {
-        data_.push_back(static_cast<uint8_t>(h));
-        data_.push_back(static_cast<uint8_t>(h >> 8));
-      }
-    });
+    return finish_tensor([&] { put_halves(palettes); });
   }
 
   uint32_t plane(uint32_t bits, uint32_t width, uint32_t band_rows,
@@ -118,8 +120,8 @@ class PlanMaker {
     return plane_count_++;
   }
 
-  void op(uint32_t kind, uint32_t output, std::initializer_list<uint32_t> inputs,
-          std::initializer_list<uint32_t> attributes) {
+  void op(uint32_t kind, uint32_t output, const std::vector<uint32_t>& inputs,
+          const std::vector<uint32_t>& attributes) {
     put_u32(&ops_, static_cast<uint32_t>(5 + inputs.size() + attributes.size()));
     put_u32(&ops_, kind);
     put_u32(&ops_, output);
@@ -130,7 +132,7 @@ class PlanMaker {
     ++op_count_;
   }
 
-  Bytes finish(std::initializer_list<uint32_t> inputs, std::initializer_list<uint32_t> outputs) {
+  Bytes finish(const std::vector<uint32_t>& inputs, const std::vector<uint32_t>& outputs) {
     Bytes io;
     for (const uint32_t n : inputs) put_u32(&io, n);
     for (const uint32_t n : outputs) put_u32(&io, n);
@@ -178,6 +180,12 @@ class PlanMaker {
   static void put_shape(Bytes* bytes, const Dims& dims) {
     put_u32(bytes, static_cast<uint32_t>(dims.size()));
     for (size_t i = 0; i < 6; ++i) put_u32(bytes, i < dims.size() ? dims[i] : 1);
+  }
+  void put_halves(const std::vector<uint16_t>& halves) {
+    for (const uint16_t h : halves) {
+      data_.push_back(static_cast<uint8_t>(h));
+      data_.push_back(static_cast<uint8_t>(h >> 8));
+    }
   }
   template <typename Write>
   uint32_t finish_tensor(Write write) {

@@ -72,7 +72,7 @@ pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, ui
 
 /* Hands in one band of a plane, as inflated PNG scanlines (filters not undone). Bands may come in
  * any order, but a tensor's mask before its plane; each exactly once. `rows` is changed in place.
- */
+ * Where there was no memory for a band, no further one is taken. */
 pl_status pl_feed(pl_lens* lens, uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes);
 
 /* Floats of one image in an input or output; 0 where there is no such one. */

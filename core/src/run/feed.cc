@@ -58,9 +58,26 @@ Run run_in(const BandRows& band, const Tensor& tensor) {
   return {from - band.first_pixel, from - begin, to - from};
 }
 
+// Indices of an output from its weight `within` on, into its row of a panel.
+void place(const PanelOrder& order, uint32_t within, const uint8_t* indices, uint64_t count,
+           uint8_t* row) {
+  if (order.is_plain()) {
+    memcpy(row + within, indices, count);
+    return;
+  }
+  uint32_t channel = within / order.window(), tap = within % order.window();
+  for (uint64_t i = 0; i < count; ++i) {
+    row[order.place(channel, tap)] = indices[i];
+    if (++tap < order.window()) continue;
+    tap = 0;
+    ++channel;
+  }
+}
+
 }  // namespace
 
 Status WeightStore::feed(uint32_t number, uint32_t band, uint8_t* rows, size_t row_bytes) {
+  if (out_of_memory_) return fail(Code::kNoMemory);
   if (number >= planes_.size()) return fail(Code::kBandNumber, band, 0);
   PlaneFeed& feed = planes_[number];
   const Plane& plane = feed.plane;
@@ -84,6 +101,7 @@ Status WeightStore::feed(uint32_t number, uint32_t band, uint8_t* rows, size_t r
   --bands_left_;
   const Status status =
       take_band(&feed, {rows, uint64_t{first_row} * plane.width, uint64_t{count} * plane.width});
+  out_of_memory_ = status.code == Code::kNoMemory;
   if (!status.ok() && feed.fed[band]) {
     feed.fed[band] = 0;
     ++feed.bands_left;
@@ -216,11 +234,7 @@ Status WeightStore::put(PackedTensor* packed, uint64_t weight, const uint8_t* in
     if (open.data() == nullptr && !open.reset(kLanes * depth)) return fail(Code::kNoMemory);
     const uint64_t here = count < depth - within ? count : depth - within;
     uint8_t* to = open.data() + output % kLanes * depth;
-    if (packed->order.empty()) {
-      memcpy(to + within, indices, here);
-    } else {
-      for (uint64_t i = 0; i < here; ++i) to[packed->order[within + i]] = indices[i];
-    }
+    place(packed->order, static_cast<uint32_t>(within), indices, here, to);
     indices += here;
     count -= here;
     within += here;
@@ -238,7 +252,6 @@ Status WeightStore::put(PackedTensor* packed, uint64_t weight, const uint8_t* in
     }
   }
   if (packed->weights_left == 0) {
-    packed->order.clear();
     packed->missing.clear();
     packed->open.clear();
     packed->mask.clear();

@@ -27,22 +27,6 @@ Encoding encoding_of(const Tensor& tensor) {
   }
 }
 
-// A weight (O,C,KH,KW) is stored in that order; its panel is (block of 16 channels, ky, kx,
-// channel in block). A weight (O,K) keeps its order.
-bool fill_order(const Shape& shape, Array<uint32_t>* order) {
-  const uint32_t channels = static_cast<uint32_t>(shape.dims[1]);
-  const uint32_t window = static_cast<uint32_t>(shape.dims[2] * shape.dims[3]);
-  if (!order->reset(size_t{channels} * window)) return false;
-  for (uint32_t c = 0; c < channels; ++c) {
-    const uint32_t block = c / kLanes * kLanes;
-    const uint32_t lanes = channels - block < kLanes ? channels - block : kLanes;
-    for (uint32_t p = 0; p < window; ++p) {
-      (*order)[size_t{c} * window + p] = block * window + p * lanes + (c - block);
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 Status WeightStore::open(const Plan& plan) {
@@ -88,14 +72,11 @@ Status WeightStore::open_tensor(const Tensor& tensor, size_t number) {
     return fail_tensor(Code::kTooLarge, number, w.panel_bytes * panels, kMaxWeightBytes);
   }
   if (!packed.panels.reset(w.panel_bytes * panels)) return fail(Code::kNoMemory);
-  if (tensor.shape.rank == 4 && !fill_order(tensor.shape, &packed.order)) {
-    return fail(Code::kNoMemory);
-  }
+  packed.order = PanelOrder(tensor.shape);
   w.panels = packed.panels.data();
   bytes_ += packed.panels.size();
   if (tensor.kind == TensorKind::kPalette) return open_palette(&packed);
   pack_values(&packed);
-  packed.order.clear();
   packed.tensor.data = nullptr;
   return {};
 }
@@ -138,8 +119,9 @@ void WeightStore::pack_values(PackedTensor* packed) {
   const uint8_t* from = packed->tensor.data;
   for (size_t o = 0; o < static_cast<size_t>(w.outputs); ++o) {
     uint8_t* panel = packed->panels.data() + o / kLanes * w.panel_bytes;
-    for (size_t i = 0; i < static_cast<size_t>(w.depth); ++i, from += bytes) {
-      const size_t k = packed->order.empty() ? i : packed->order[i];
+    const uint32_t window = packed->order.window();
+    for (uint32_t i = 0; i < static_cast<uint32_t>(w.depth); ++i, from += bytes) {
+      const size_t k = packed->order.is_plain() ? i : packed->order.place(i / window, i % window);
       uint8_t* to = panel + (k * kLanes + o % kLanes) * bytes;
       if (half) {
         const uint16_t value = load_u16(from);

@@ -17,12 +17,36 @@
 
 namespace pocketlens {
 
+// Where the weights of an output go in a panel. A weight (O,C,KH,KW) is stored in that order; its
+// panel is (block of 16 channels, ky, kx, channel in block). Any other weight keeps its order.
+class PanelOrder {
+ public:
+  PanelOrder() = default;
+  explicit PanelOrder(const Shape& shape) {
+    if (shape.rank != 4) return;
+    channels_ = static_cast<uint32_t>(shape.dims[1]);
+    window_ = static_cast<uint32_t>(shape.dims[2] * shape.dims[3]);
+  }
+
+  bool is_plain() const { return window_ == 1; }
+  uint32_t window() const { return window_; }
+  uint32_t place(uint32_t channel, uint32_t tap) const {
+    const uint32_t block = channel / kLanes * kLanes;
+    const uint32_t lanes = channels_ - block < kLanes ? channels_ - block : kLanes;
+    return block * window_ + tap * lanes + (channel - block);
+  }
+
+ private:
+  uint32_t channels_ = 0;
+  uint32_t window_ = 1;
+};
+
 struct PackedTensor {
   Tensor tensor;
   Weights weights = {};
   Memory panels;
   Memory palettes;
-  Array<uint32_t> order;    // where in a panel's k order the i-th index of an output goes
+  PanelOrder order;
   Array<uint32_t> missing;  // indices of each panel that are still to come
   Array<Memory> open;       // bytes of panels that are not complete; empty memory otherwise
   uint64_t weights_left = 0;
@@ -51,7 +75,8 @@ class WeightStore {
   Status open(const Plan& plan);
 
   // One band of a plane, as inflated PNG scanlines; filters are undone in place. A refused band
-  // leaves nothing behind; a mask that does not fit is forgotten as a whole.
+  // leaves nothing behind; a mask that does not fit is forgotten as a whole. Where there was no
+  // memory for a band, no further one is taken.
   Status feed(uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes);
 
   bool is_ready() const { return bands_left_ == 0; }
@@ -76,6 +101,7 @@ class WeightStore {
   Array<uint32_t> readers_;  // Plan::readers
   uint64_t bands_left_ = 0;
   uint64_t bytes_ = 0;
+  bool out_of_memory_ = false;  // in the middle of a band
 };
 
 }  // namespace pocketlens
