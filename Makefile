@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CORE_BUILD ?= build/core
+SANITIZED ?= build/sanitized
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src core -type f \
@@ -11,14 +12,20 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src core -type f \
 .DEFAULT_GOAL := help
 
 help:  ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real photos
 	$(BIN)/pocketlens demo --model training/models/tiny-imagenet-200.onnx --out demo-out
 
-test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp  ## set up everything, then run all tests
+test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp  ## set up everything, then run all tests
 	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure
+	$(BIN)/ctest --test-dir $(SANITIZED) --output-on-failure
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/test.stamp $(SANITIZED)/tests.stamp  ## five million changed plans under the sanitizers (10 minutes of a core)
+	$(BIN)/python tests/dump_plans.py $(SANITIZED)/plans
+	$(SANITIZED)/plan_fuzz --cases 3000000
+	$(SANITIZED)/plan_fuzz --cases 2000000 $(SANITIZED)/plans
 
 check: $(VENV)/lint.stamp $(VENV)/demo.stamp  ## lint, types, layers, formats, docs that are up to date
 	$(BIN)/ruff check .
@@ -78,10 +85,11 @@ $(VENV)/bench.stamp: $(VENV)/demo.stamp
 	$(BIN)/pip install -q '.[bench]'
 	@touch $@
 
-$(CORE_BUILD)/tests.stamp: $(VENV)/test.stamp $(SOURCES)
-	$(BIN)/cmake -S . -B $(CORE_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
-		-DPOCKETLENS_PYTHON=OFF -DPOCKETLENS_TESTS=ON >/dev/null
-	$(BIN)/cmake --build $(CORE_BUILD) -j $(JOBS)
+$(SANITIZED)/tests.stamp: SANITIZE := -DPOCKETLENS_SANITIZE=ON
+$(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp: $(VENV)/test.stamp $(SOURCES)
+	$(BIN)/cmake -S . -B $(@D) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
+		-DPOCKETLENS_PYTHON=OFF -DPOCKETLENS_TESTS=ON $(SANITIZE) >/dev/null
+	$(BIN)/cmake --build $(@D) -j $(JOBS)
 	@touch $@
 
-.PHONY: help demo test check format docs bench bench-compression bench-wasm wheel clean
+.PHONY: help demo test fuzz check format docs bench bench-compression bench-wasm wheel clean

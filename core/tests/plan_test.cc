@@ -11,11 +11,8 @@
 #include <memory>
 #include <random>
 
+#include "sanitizers.h"
 #include "small_plans.h"
-
-// A plan may ask for more memory than there is; that is an answer, not a crash.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-extern "C" const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }
 
 namespace pocketlens::test {
 namespace {
