@@ -88,13 +88,20 @@ def test_groups_of_outputs_have_values_of_their_own(rows: TensorRecord) -> None:
 
 def test_even_palettes_stay_even(rows: TensorRecord) -> None:
     affine = (-0.5, 0.25)
-    even = replace(rows, group_rows=5, affine=affine, palettes=even_halves(*affine, 4))
+    even = replace(
+        rows,
+        group_rows=5,
+        affine=affine,
+        palettes=even_halves(*affine, 4),
+        reason="steps of 0.25 by rate and distortion",
+    )
     place = linear(even)
     assert place.trainable.is_even
     np.testing.assert_array_equal(made(place), tensor_values(even))
     assert place.record_with(place.trainable.values) == even
     moved = place.record_with(1.5 * place.trainable.values + np.float32(0.125))
     assert moved.affine == (-0.625, 0.375)
+    assert moved.reason == "steps of 0.375 by rate and distortion"
     assert moved.palettes == even_halves(-0.625, 0.375, 4)
 
 

@@ -68,7 +68,20 @@ class Place:
             palettes = even_halves(offset, step, size)
         except OverflowError:
             return self.record
-        return replace(self.record, palettes=palettes, affine=(offset, step))
+        return replace(
+            self.record, palettes=palettes, affine=(offset, step), reason=self._reason(step)
+        )
+
+    def _reason(self, step: float) -> str:
+        """The record's reason with the new step where it tells the old one.
+
+        Reasons that tell their own step are kept once in the file; one that tells another takes
+        bytes that the budget does not have.
+        """
+        if self.record.affine is None:
+            return self.record.reason
+        old = f"steps of {self.record.affine[1]:.3g} "
+        return self.record.reason.replace(old, f"steps of {step:.3g} ", 1)
 
 
 def places_of(graph: Graph, records: Sequence[TensorRecord]) -> tuple[Place, ...]:
