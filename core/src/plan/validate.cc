@@ -306,7 +306,7 @@ Status judge_ops(Plan* plan) {
 }  // namespace
 
 Status read_plan(const uint8_t* bytes, size_t size, Plan* plan) {
-  Header header;
+  Header header = {};
   Status status = read_header(bytes, size, &header);
   if (status.ok()) status = read_tables(bytes, size, header, plan);
   if (status.ok()) status = judge_planes(plan);
