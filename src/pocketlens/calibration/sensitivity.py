@@ -56,9 +56,7 @@ def add_sensitivities(
     Raises MissingExtraError where "fisher" is asked for without torch; EngineError.
     """
     if (method or method_here()) == "fisher":
-        return add_fisher(
-            network, statistics, inputs, seed=seed, threads=threads, progress=progress
-        )
+        return add_fisher(network, statistics, inputs, seed=seed, progress=progress)
     some = list(islice(iter(inputs), SHAKEN_PHOTOS))
     found = layer_sensitivities(
         network, statistics, some, seed=seed, threads=threads, progress=progress
