@@ -70,6 +70,15 @@ def newest_rows(rows: list[dict[str, Any]], model: str, part: str) -> list[dict[
     return sorted(newest.values(), key=lambda r: (peers.index(r["peer"]), -r.get("bytes", 0)))
 
 
+def by_peer(rows: list[dict[str, Any]], model: str, part: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest rows of a model that have a result, by peer."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in newest_rows(rows, model, part):
+        if "kl" in row:
+            found.setdefault(row["peer"], []).append(row)
+    return found
+
+
 def _cells(row: dict[str, Any], whole_bytes: int | None) -> list[str]:
     point = ", ".join(f"{k} {v}" for k, v in row["point"].items())
     if "kl" not in row:
@@ -112,10 +121,7 @@ def equal_table(rows: list[dict[str, Any]], models: list[str], part: str) -> Tab
         table.add_column(f"KL {kl}", justify="right")
     for model in models:
         table.add_row(f"[bold]{model}[/]")
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in newest_rows(rows, model, part):
-            if "kl" in row:
-                found.setdefault(row["peer"], []).append(row)
+        found = by_peer(rows, model, part)
         for peer, own in found.items():
             sizes = [bytes_at(own, kl) for kl in LEVELS]
             if any(sizes):
@@ -157,10 +163,7 @@ def saving_table(rows: list[dict[str, Any]], models: list[str], part: str) -> Ta
             table.add_column(what, justify="right")
     for model in models:
         table.add_row(f"[bold]{model}[/]")
-        found: dict[str, list[dict[str, Any]]] = {}
-        for row in newest_rows(rows, model, part):
-            if "kl" in row:
-                found.setdefault(row["peer"], []).append(row)
+        found = by_peer(rows, model, part)
         ours = found.pop(OURS, [])
         found.pop("float", None)
         for peer, theirs in found.items():

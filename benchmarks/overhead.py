@@ -28,10 +28,10 @@ from measuring import append_rows
 from pocketlens.labels.labels import numbered
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.image import smallest_image
+from pocketlens.lensfile.indices import tensor_indices
 from pocketlens.lensfile.plane_uses import plane_uses
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.steps import Stepped, gathered
-from pocketlens.planes.decode import decode_indices
 from pocketlens.planes.entropy import index_entropy_bytes
 
 ALLOWED_SHARE = 0.025
@@ -100,14 +100,7 @@ def entropy_bytes(record: TensorRecord) -> float:
     """Order-0 entropy of a tensor's indices; a mask adds nothing to it."""
     if record.plane is None:
         return 0.0
-    indices = decode_indices(
-        record.plane,
-        math.prod(record.shape),
-        first_pixel=record.first_pixel,
-        mask=record.mask,
-        common=record.common,
-    )
-    return index_entropy_bytes(indices, record.palette_size)
+    return index_entropy_bytes(tensor_indices(record), record.palette_size)
 
 
 def steps_entropy_bytes(steps: Sequence[Stepped]) -> float:

@@ -53,6 +53,7 @@ def add_sensitivities(
     inputs      as collect() takes them
     method      None: method_here()
     seed        of drawn directions of the answer, or of shakes
+    threads     of the core, for "shaking"; the result is the same for any number
     Raises MissingExtraError where "fisher" is asked for without torch; EngineError.
     """
     if (method or method_here()) == "fisher":
