@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +34,7 @@ from onnxruntime.quantization import (
 from rich.console import Console
 from rich.table import Table
 
-from measuring import append_rows, commit, machine
+from measuring import append_rows, commit, interleaved_ms, machine
 from pocketlens.engine.core import CoreEngine
 from pocketlens.graph.graph import AttributeValue, Graph, Node
 from pocketlens.images.recipe import Recipe
@@ -46,7 +44,7 @@ from pocketlens.planes.encode import encode_plane
 SHAPES = ("9216x4096", "4096x4096", "4096x1000", "2048x2048")
 BATCHES = (1, 10)
 BITS = (4, 8, 2, 1)
-OTHER_BYTES = 256 << 20
+OTHER = np.ones((256 << 20) // 4, np.float32)
 BLOCK = 128  # weights that share a scale in MatMulNBits
 RECIPE = Recipe("none", 1, 1, "bilinear", 1, 1, "gray", (0.0,), (1.0,))
 
@@ -155,31 +153,20 @@ def peers_of(folder: Path, shape: tuple[int, int], x: Floats, threads: int) -> d
     return runners
 
 
-def timed_ms(
-    runners: Mapping[str, Runner], *, repeats: int, other: Floats | None
-) -> dict[str, dict[str, float]]:
-    """Minimum and median of each, in turn; `other` is read before each call, if it is there."""
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(repeats):
-        for name, run in runners.items():
-            if other is None:
-                run()
-                run()
-            else:
-                float(other.sum())
-            start_ns = time.perf_counter_ns()
-            run()
-            times[name].append((time.perf_counter_ns() - start_ns) / 1e6)
-    return {
-        name: {"min_ms": min(values), "median_ms": statistics.median(values)}
-        for name, values in times.items()
-    }
+def cold(_: Runner) -> None:
+    """Read so much else that no cache holds the layer any more."""
+    float(OTHER.sum())
+
+
+def resident(run: Runner) -> None:
+    """Run, so that the layer is in the caches."""
+    run()
+    run()
 
 
 def measure(shape: tuple[int, int], *, threads: int, repeats: int) -> list[dict[str, Any]]:
     """Rows of one layer: each engine at each batch, cold and resident."""
     inputs, outputs = shape
-    other = np.ones(OTHER_BYTES // 4, np.float32)
     engines = {
         f"pocketlens {bits} bits": CoreEngine(lens_of(inputs, outputs, bits), threads=threads)
         for bits in BITS
@@ -192,9 +179,10 @@ def measure(shape: tuple[int, int], *, threads: int, repeats: int) -> list[dict[
             runners = peers_of(Path(folder), shape, x, threads)
         for name, engine in engines.items():
             runners[name] = functools.partial(engine.scores, data, batch)
-        for state, filler in (("cold", other), ("resident", None)):
-            for name, taken in timed_ms(runners, repeats=repeats, other=filler).items():
-                row = {"shape": f"{inputs}x{outputs}", "batch": batch, "state": state}
+        for before in (cold, resident):
+            times = interleaved_ms(runners, repeats=repeats, warm_up=0, before=before)
+            for name, taken in times.items():
+                row = {"shape": f"{inputs}x{outputs}", "batch": batch, "state": before.__name__}
                 row |= {"engine": name, "threads": threads, "repeats": repeats, **taken}
                 row["target"] = (
                     engines[name].target

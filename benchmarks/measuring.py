@@ -15,11 +15,16 @@ HERE = Path(__file__).parent
 
 
 def interleaved_ms(
-    runners: Mapping[str, Callable[[], object]], *, repeats: int, warm_up: int = 3
+    runners: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int,
+    warm_up: int = 3,
+    before: Callable[[Callable[[], object]], object] = lambda run: None,  # noqa: ARG005
 ) -> dict[str, dict[str, float]]:
     """Time each runner in turn, `repeats` rounds; minimum and median in milliseconds each.
 
     In turn, because a shared machine speeds up and slows down: neighbours then hurt all alike.
+    before  what is done ahead of every timed run, and is not timed; it is handed the runner
     """
     for _ in range(warm_up):
         for run in runners.values():
@@ -27,6 +32,7 @@ def interleaved_ms(
     times: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(repeats):
         for name, run in runners.items():
+            before(run)
             start_ns = time.perf_counter_ns()
             run()
             times[name].append((time.perf_counter_ns() - start_ns) / 1e6)

@@ -30,13 +30,7 @@ TARGET = coremltools.target.iOS18
 
 def main(work: Path, point: dict[str, Any]) -> None:
     model = onnx.load(work / "model.onnx")
-    package = coremltools.convert(
-        program_of(model),
-        convert_to="mlprogram",
-        minimum_deployment_target=TARGET,
-        compute_precision=coremltools.precision.FLOAT16,
-        skip_model_load=True,
-    )
+    package = package_of(model)
     start_s = time.process_time()
     if point["bits"] < 16:
         grouped = {"granularity": "per_grouped_channel", "group_size": point.get("group")}
@@ -61,6 +55,17 @@ def main(work: Path, point: dict[str, Any]) -> None:
         "version": f"coremltools {coremltools.__version__}",
     }
     (work / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+
+
+def package_of(model: onnx.ModelProto) -> Any:
+    """The network as a Core ML package in half precision, not loaded."""
+    return coremltools.convert(
+        program_of(model),
+        convert_to="mlprogram",
+        minimum_deployment_target=TARGET,
+        compute_precision=coremltools.precision.FLOAT16,
+        skip_model_load=True,
+    )
 
 
 def program_of(model: onnx.ModelProto) -> Any:

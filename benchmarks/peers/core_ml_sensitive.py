@@ -24,7 +24,7 @@ import coremltools.optimize.coreml as optimize
 import numpy as np
 import onnx
 import torch
-from core_ml import TARGET, program_of
+from core_ml import package_of
 from coremltools.optimize.torch.palettization import SKMPalettizer, SKMPalettizerConfig
 from onnx import numpy_helper
 
@@ -153,13 +153,7 @@ def stored_bytes(model: onnx.ModelProto, arrays: dict[str, Any], point: dict[str
     for tensor in model.graph.initializer:
         if tensor.name in arrays:
             tensor.CopyFrom(numpy_helper.from_array(arrays[tensor.name], tensor.name))
-    package = coremltools.convert(
-        program_of(model),
-        convert_to="mlprogram",
-        minimum_deployment_target=TARGET,
-        compute_precision=coremltools.precision.FLOAT16,
-        skip_model_load=True,
-    )
+    package = package_of(model)
     config = optimize.OptimizationConfig(
         global_config=optimize.OpPalettizerConfig(
             mode="custom",
