@@ -42,12 +42,14 @@ def add_fisher(
     *,
     draws: int = 2,
     seed: int = 0,
+    threads: int = 1,
     progress: Progress = silent,
 ) -> dict[str, LayerStatistics]:
     """The same statistics with Fisher information for sensitivities and in the covariances.
 
     statistics  of collect(); inputs as collect() takes them
     draws       random directions of the answer for each photo; seed: of them
+    threads     that look at photos side by side; the result is the same for any number
 
     Covariances keep their scale, so errors still cost KL = 1/2 sum_o g_o e' C e. Those kept in
     blocks or too large for Fisher's matrix stay as they are. Raises MissingExtraError without
@@ -63,9 +65,7 @@ def add_fisher(
         probabilities=ends_in_softmax(network.graph),
         draws=draws,
         seed=seed,
-        # One photo's layers are small: two threads of torch are 1.4 times as quick on a machine at
-        # rest, and several times slower where anything else runs. One thread gives one result.
-        threads=1,
+        threads=threads,
         progress=progress,
     )
     last = classifying_weights(network.graph)

@@ -53,11 +53,13 @@ def add_sensitivities(
     inputs      as collect() takes them
     method      None: method_here()
     seed        of drawn directions of the answer, or of shakes
-    threads     of the core, for "shaking"; the result is the same for any number
+    threads     the result is the same for any number
     Raises MissingExtraError where "fisher" is asked for without torch; EngineError.
     """
     if (method or method_here()) == "fisher":
-        return add_fisher(network, statistics, inputs, seed=seed, progress=progress)
+        return add_fisher(
+            network, statistics, inputs, seed=seed, threads=threads, progress=progress
+        )
     some = list(islice(iter(inputs), SHAKEN_PHOTOS))
     found = layer_sensitivities(
         network, statistics, some, seed=seed, threads=threads, progress=progress

@@ -114,7 +114,7 @@ class Distillation:
         """Of each layer's outputs before the activation: mean deviation over positions."""
         spreads: dict[str, float] = {}
 
-        def tap(node: Node, out: Tensor) -> Tensor:
+        def tap(node: Node, seen: Tensor, out: Tensor) -> Tensor:  # noqa: ARG001
             axis = 1 if node.op == "conv2d" else out.ndim - 1
             others = [i for i in range(out.ndim) if i != axis]
             spreads[node.inputs[1]] = float(out.std(dim=others, correction=0).mean())

@@ -41,11 +41,17 @@ def _softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
+def _clip(x: Tensor, low: float, high: float) -> Tensor:
+    if low <= high:
+        return functional.hardtanh(x, low, high)  # with a backward pass of one sweep
+    return x.clamp(min=low).clamp(max=high)
+
+
 _ACTIVATIONS: dict[str, Callable[[Tensor, float, float], Tensor]] = {
     "none": lambda x, alpha, beta: x,
     "relu": lambda x, alpha, beta: functional.relu(x),
     "leaky_relu": lambda x, alpha, beta: torch.where(x >= 0, x, alpha * x),
-    "clip": lambda x, alpha, beta: x.clamp(min=alpha).clamp(max=beta),
+    "clip": _clip,
     "sigmoid": lambda x, alpha, beta: torch.sigmoid(x),
     "hard_sigmoid": lambda x, alpha, beta: (alpha * x + beta).clamp(0, 1),
     "hard_swish": lambda x, alpha, beta: x * (x / 6 + 0.5).clamp(0, 1),

@@ -14,8 +14,9 @@ from pocketlens.torchnet.batches import runs_in_batches
 from pocketlens.torchnet.elementwise import activate
 from pocketlens.torchnet.operators import run_operator, run_sums
 
-Tap = Callable[[Node, Tensor], Tensor]
-"""Sees what a conv2d or a linear gives before its activation, and says what is used instead."""
+Tap = Callable[[Node, Tensor, Tensor], Tensor]
+"""Sees the input of a conv2d or a linear and what it gives before its activation, and says what is
+used instead of that."""
 
 
 class NetworkModule(torch.nn.Module):  # type: ignore[misc]
@@ -89,7 +90,10 @@ class NetworkModule(torch.nn.Module):  # type: ignore[misc]
             given = [self._given(name, arrays, tensors) for name in node.inputs]
             if node.op in ("conv2d", "linear"):
                 sums = run_sums(node.op, node.attributes, given)
-                sums = sums if tap is None else tap(node, sums)
+                if tap is not None:
+                    seen = given[0]
+                    assert seen is not None
+                    sums = tap(node, seen, sums)
                 arrays[node.output] = activate(sums, node.attributes)
             else:
                 shape = self.graph.shapes[node.output]
