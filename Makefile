@@ -36,6 +36,7 @@ check: $(VENV)/lint.stamp $(VENV)/demo.stamp  ## lint, types, layers, formats, d
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'core/*.h' 'core/*.cc')
 	$(BIN)/python tools/paste.py --check
 	$(BIN)/python tools/draw_picture.py --check
+	$(BIN)/python tools/draw_compression.py --check
 
 format: $(VENV)/lint.stamp  ## put every file into the house's format
 	$(BIN)/ruff check --fix .
@@ -45,6 +46,7 @@ format: $(VENV)/lint.stamp  ## put every file into the house's format
 docs: $(VENV)/demo.stamp  ## paste generated parts into the docs
 	$(BIN)/python tools/paste.py
 	$(BIN)/python tools/draw_picture.py
+	$(BIN)/python tools/draw_compression.py
 
 bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/accuracy.py --bits 32 --bits 16 --bits 8 --bits 6 --bits 4

@@ -141,10 +141,13 @@ def _install(peer: Peer, folder: Path) -> None:
         raise PeerError(f"cannot be installed: {_last_error(folder / 'install.log')}")
 
 
-def run(peer: Peer, point: Point, *, cache: Path, work: Path) -> dict[str, Any]:
+def run(
+    peer: Peer, point: Point, *, cache: Path, work: Path, seconds: float = SECONDS
+) -> dict[str, Any]:
     """Run one point; its answer, with the path of the ONNX file or the decoded weights.
 
-    work  see the module; what earlier points left there is removed first
+    work     see the module; what earlier points left there is removed first
+    seconds  after which it is given up
     Raises PeerError.
     """
     python = environment(peer, cache)
@@ -158,11 +161,11 @@ def run(peer: Peer, point: Point, *, cache: Path, work: Path) -> dict[str, Any]:
     try:
         with log.open("w", encoding="utf-8") as out:
             code = subprocess.run(
-                command, stdout=out, stderr=out, check=False, timeout=SECONDS, cwd=work,
+                command, stdout=out, stderr=out, check=False, timeout=seconds, cwd=work,
                 env=surroundings | threads,
             ).returncode  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise PeerError(f"given up after {SECONDS} s") from error
+        raise PeerError(f"given up after {seconds:.0f} s") from error
     answer_file = work / "answer.json"
     if code or not answer_file.is_file():
         raise PeerError(f"does not run: {_last_error(log)}")

@@ -27,6 +27,7 @@ from pocketlens.lensfile.neutral import NEUTRAL
 from pocketlens.lensfile.schema import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 MARKED = re.compile(
     r"(?P<begin><!-- paste: (?P<name>[^\s>]+) -->\n)(?P<text>.*?)(?P<end><!-- end -->)", re.DOTALL
 )
@@ -305,6 +306,23 @@ def _origin(rows: list[dict[str, Any]]) -> str:
     return f"Measured on {'; '.join(origins)}; load average {busy}."
 
 
+def compression(asked: str) -> str:
+    """A table of the rows beside peers: `rows:mobilenet-v2`, `equal:mobilenet-v2`, `smaller`."""
+    # Imported here: it lies beside the benchmark whose rows it reads, not beside this tool.
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))
+    from compression_page import page
+
+    path = ROOT / "benchmarks" / "results" / "compression.jsonl"
+    if not path.is_file():
+        return "*Not measured yet: `make bench-compression` writes the rows.*"
+    try:
+        titles, lines, notes = page(asked, path)
+    except KeyError as error:
+        raise PasteError(f"There is no table of compression called '{asked}'.") from error
+    return "\n".join([table(titles, lines), "", *notes])
+
+
 def card(_: str) -> str:
     """What the bundled lens says of itself: size, fates, licence, receipts."""
     from pocketlens._bundled import BUNDLED_LENS
@@ -351,6 +369,7 @@ SOURCES: dict[str, Callable[[str], str]] = {
     "file": file,
     "results": results,
     "latency": latency,
+    "compression": compression,
     "card": card,
 }
 

@@ -29,7 +29,17 @@ def table(monkeypatch):
     import compression_table
 
     yield compression_table
-    sys.modules.pop("compression_table", None)
+    for name in ("compression_table", "compression_figures"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import compression_figures
+
+    yield compression_figures
+    sys.modules.pop("compression_figures", None)
 
 
 @pytest.fixture
@@ -100,37 +110,59 @@ def test_divergence_is_that_of_the_definition(judge):
 
 def test_a_ledger_cut_short_is_gone_on_with(table, tmp_path):
     place = tmp_path / "ledger.jsonl"
-    table.Ledger(place).add({"key": ["a"], "kl": 0.5})
+    table.Ledger(place).add({"key": ["a"], "kl": 0.5, "right": "f0"})
     table.Ledger(place).add({"key": ["b"], "note": "cannot be installed"})
+    table.Ledger(place).add({"key": ["d"], "kl": 0.5})  # of a judge that counted no photo by photo
     with place.open("a") as file:
         file.write('{"key": ["c"], "k')
     again = table.Ledger(place)
-    assert [again.holds([key]) for key in "abc"] == [True, False, False]
-    again.add({"key": ["c"], "kl": 1.0})
+    assert [again.holds([key]) for key in "abcd"] == [True, False, False, False]
+    new = {"key": ["c"], "kl": 1.0, "right": "0f"}
+    again.add(new)
     assert [table.Ledger(place).holds([key]) for key in "abc"] == [True, False, True]
-    assert json.loads(place.read_text().splitlines()[-1]) == {"key": ["c"], "kl": 1.0}
+    assert json.loads(place.read_text().splitlines()[-1]) == new
 
 
-def test_bytes_at_a_kl_lie_between_the_two_nearest_points(table):
+def test_bytes_at_a_kl_lie_between_the_two_nearest_points(figures):
     rows = [{"bytes": b, "kl": kl} for b, kl in ((100, 0.1), (400, 0.001), (250, 0.5))]
-    assert table.bytes_at(rows, 0.01) == pytest.approx(200)
-    assert table.bytes_at(rows, 0.1) == pytest.approx(100)
-    assert table.bytes_at(rows, 0.2) is None
-    assert table.bytes_at(rows, 0.0001) is None
+    assert figures.bytes_at(rows, 0.01) == pytest.approx(200)
+    assert figures.bytes_at(rows, 0.1) == pytest.approx(100)
+    assert figures.bytes_at(rows, 0.2) is None
+    assert figures.bytes_at(rows, 0.0001) is None
+    assert figures.bytes_within(rows, 0.2) == 100  # nothing smaller there is
+    assert figures.bytes_within(rows, 0.0001) is None
 
 
 def row(size, kl, right):
-    return {"bytes": size, "kl": kl, "top1_right": right}
+    """`right` of 128 photos."""
+    return {"bytes": size, "kl": kl, "top1_right": right, "n": 128,
+            "right": f"{(1 << right) - 1:032x}"}  # fmt: skip
 
 
-def test_savings_are_of_every_file_that_can_be_compared(table):
+def percents(found):
+    return [saving.percent for saving in found]
+
+
+def test_savings_are_of_every_file_that_can_be_compared(figures):
     ours = [row(1000, 0.01, 90), row(500, 0.04, 80)]
-    theirs = [row(2000, 0.01, 91), row(2000, 0.04, 90), row(800, 0.05, 80)]
-    by_kl, by_top1 = table.savings(ours, theirs)
-    assert by_kl == [50.0, 75.0]  # a KL of 0.05 is beyond our points
-    assert by_top1 == [50.0, 37.5]  # none of ours has 91 right
+    theirs = [row(2000, 0.01, 91), row(2000, 0.04, 90), row(800, 0.05, 80), row(900, 0.005, 99)]
+    # At a KL of 0.05 it is at least what our smallest saves; 0.005 is closer than any of ours.
+    assert percents(figures.savings(ours, theirs, figures.same_kl)) == [50.0, 75.0, 37.5]
+    # None of ours has 91 or 99 right.
+    assert percents(figures.savings(ours, theirs, figures.same_top1)) == [50.0, 37.5]
+    # 91 are one more than 90, which is chance; 99 are nine more, which is not.
+    chance = figures.savings(ours, theirs, figures.bytes_not_worse)
+    assert percents(chance) == [50.0, 50.0, 37.5]
 
 
-def test_a_larger_file_is_a_saving_below_nothing(table):
-    assert table.savings([row(300, 0.01, 5)], [row(200, 0.01, 5)]) == ([], [-50.0])
-    assert table.bytes_for_top1([row(300, 0.01, 5)], 6) is None
+def test_a_larger_file_is_a_saving_below_nothing(figures):
+    ours, theirs = [row(300, 0.01, 5)], [row(200, 0.01, 5)]
+    assert percents(figures.savings(ours, theirs, figures.same_kl)) == [-50.0]
+    assert percents(figures.savings(ours, theirs, figures.same_top1)) == [-50.0]
+    assert figures.bytes_for_top1(ours, 6) is None
+
+
+def test_a_smaller_and_worse_file_has_none_to_be_compared_with(figures):
+    ours, theirs = [row(300, 0.01, 90)], [row(200, 5.0, 3)]
+    for needs in (figures.same_kl, figures.same_top1, figures.bytes_not_worse):
+        assert figures.savings(ours, theirs, needs) == []
