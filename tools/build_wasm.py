@@ -30,7 +30,7 @@ SMALL = ("-Os", "-mllvm", "-force-attribute=minsize")
 def sources(core: Path) -> list[Path]:
     """What the modules are made of."""
     kernels = [core / "src" / "kernels" / name for name in KERNELS]
-    rooms = (core / "src" / room for room in ("base", "plan", "run", "api"))
+    rooms = (core / "src" / room for room in ("base", "photo", "plan", "run", "api"))
     rest = sorted(path for room in rooms for path in room.glob("*.cc"))
     return [*kernels, *rest, core / "bind" / "wasm" / "wasm.cc"]
 

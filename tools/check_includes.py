@@ -14,7 +14,7 @@ from pathlib import Path
 
 LAYERS = (
     "api",  # the C interface
-    "run",  # layouts, steps, arena, threads
+    "run photo",  # layouts, steps, arena, threads; a photo's pixels to the input
     "kernels",  # conv2d, linear, matmul, activations: one source an instruction set
     "plan palette simd",  # the validator; k-means for Python; what the processor can do
     "base",

@@ -15,8 +15,9 @@ from lens_samples import plane_of, small_lens
 from pocketlens.base.errors import EngineError, LensFileError
 from pocketlens.base.tolerances import CLOSE
 from pocketlens.engine import _core
-from pocketlens.engine.core import CoreEngine, normalize, targets
+from pocketlens.engine.core import CoreEngine, targets
 from pocketlens.engine.plan import build_plan
+from pocketlens.engine.prepare import normalize
 from pocketlens.engine.reference import ReferenceEngine
 from pocketlens.engine.refusals import REFUSALS
 from pocketlens.images.recipe import Recipe

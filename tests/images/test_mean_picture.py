@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pocketlens.base.errors import FileError, ImageError, UsageError
-from pocketlens.engine import core
+from pocketlens.engine import prepare as core
 from pocketlens.images.apply import normalize_reference, prepare_reference
 from pocketlens.images.mean_picture import read_mean_picture
 from pocketlens.images.options import from_options
@@ -106,7 +106,7 @@ def test_the_same_picture_is_taken_from_every_view() -> None:
 
 def test_the_core_needs_no_numpy_for_it() -> None:
     script = (
-        "import sys; from PIL import Image; from pocketlens.engine.core import normalize;"
+        "import sys; from PIL import Image; from pocketlens.engine.prepare import normalize;"
         "from pocketlens.images.recipe import Recipe, fault;"
         "r = Recipe('none', 0, 0, 'box', 1, 1, 'gray', (0.0,), (2.0,), b'\\0\\x40');"
         "assert fault(r) is None;"

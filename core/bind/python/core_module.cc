@@ -2,18 +2,19 @@
 // that is not success becomes an exception CoreError(code, op, tensor, seen, expected), which
 // engine/core.py turns into a sentence.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 #include <pocketlens/core.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "kernels/half.h"
 
 namespace nb = nanobind;
 
@@ -151,49 +152,41 @@ std::vector<std::string> targets() {
   return names;
 }
 
-// One plane of (pixel - mean) / scale with a mean for every pixel, in half precision.
-void normalize_by_picture(const uint8_t* pixels, size_t step, const uint8_t* mean, float scale,
-                          size_t count, float* out) {
-  for (size_t i = 0; i < count; ++i) {
-    const uint16_t half = static_cast<uint16_t>(mean[2 * i] | mean[2 * i + 1] << 8);
-    out[i] = (static_cast<float>(pixels[i * step]) - pocketlens::half_to_float(half)) / scale;
-  }
-}
-
-// Interleaved bytes to float32 planes, (pixel - mean) / scale each; `order` names the byte of a
-// pixel that each plane is made of. A mean picture (half precision, little-endian, planes like
-// the result's) takes the place of `mean`.
-nb::bytearray normalize(nb::handle pixels, size_t width, size_t height, std::vector<size_t> order,
-                        std::vector<float> mean, std::vector<float> scale,
-                        nb::handle mean_picture) {
+// A photo's pixels (3 or 4 bytes each) to the input for `crops` views, as float32 bytes; see
+// core.h.
+nb::bytearray prepare(nb::handle pixels, uint32_t width, uint32_t height,
+                      std::array<uint32_t, 7> fields, std::vector<float> mean,
+                      std::vector<float> scale, nb::handle mean_picture, uint32_t crops) {
   const View bytes(pixels);
-  const size_t count = width * height;
-  if (count == 0 || width > (1u << 24) || height > (1u << 24) || bytes.size() % count != 0) {
-    throw nb::value_error("pixels must hold width x height pixels");
+  const size_t count = static_cast<size_t>(width) * height;
+  if (count == 0 || (bytes.size() != 3 * count && bytes.size() != 4 * count)) {
+    throw nb::value_error("pixels must hold 3 or 4 bytes for each of width x height");
   }
-  const size_t depth = bytes.size() / count;
-  if (mean.size() != order.size() || scale.size() != order.size()) {
-    throw nb::value_error("order, mean and scale must have one entry a channel");
+  const auto [resize, high, wide, filter, rows, columns, channels] = fields;
+  const size_t depth = channels == 2 ? 1 : 3;
+  if (mean.size() != depth || scale.size() != depth) {
+    throw nb::value_error("mean and scale must have one entry a channel");
   }
+  const size_t floats = depth * rows * columns;
   std::optional<View> picture;
   if (!mean_picture.is_none()) picture.emplace(mean_picture);
-  if (picture && picture->size() != order.size() * count * 2) {
+  if (picture && picture->size() != 2 * floats) {
     throw nb::value_error("mean_picture must hold two bytes for every value of the result");
   }
-  nb::bytearray result = new_bytearray(order.size() * count * sizeof(float));
-  float* out = static_cast<float*>(result.data());
-  for (size_t c = 0; c < order.size(); ++c, out += count) {
-    if (order[c] >= depth) throw nb::value_error("order names a byte that a pixel does not have");
-    const uint8_t* in = bytes.data() + order[c];
-    if (picture) {
-      normalize_by_picture(in, depth, picture->data() + c * count * 2, scale[c], count, out);
-      continue;
-    }
-    // A table, so that each value is divided once and rounded as NumPy's float32 would.
-    float values[256];
-    for (int v = 0; v < 256; ++v) values[v] = (static_cast<float>(v) - mean[c]) / scale[c];
-    for (size_t i = 0; i < count; ++i) out[i] = values[in[i * depth]];
+  pl_recipe recipe = {resize,  high,     wide, filter, rows,
+                      columns, channels, {},   {},     picture ? picture->data() : nullptr};
+  std::copy(mean.begin(), mean.end(), recipe.mean);
+  std::copy(scale.begin(), scale.end(), recipe.scale);
+  if (crops > 10) check({PL_BAD_ARGUMENT, -1, -1, crops, 10});
+  nb::bytearray result = new_bytearray(floats * crops * sizeof(float));
+  pl_status status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = pl_prepare(&recipe, bytes.data(), width, height,
+                        static_cast<uint32_t>(bytes.size() / count), crops,
+                        static_cast<float*>(result.data()));
   }
+  check(status);
   return result;
 }
 
@@ -215,7 +208,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("input_floats", &Core::input_floats)
       .def_prop_ro("output_floats", &Core::output_floats);
   m.def("targets", &targets);
-  m.def("normalize", &normalize, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
-        nb::arg("order"), nb::arg("mean"), nb::arg("scale"),
-        nb::arg("mean_picture").none() = nb::none());
+  m.def("prepare", &prepare, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
+        nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
+        nb::arg("crops"));
 }

@@ -52,6 +52,13 @@ int32_t run(pl_lens* lens, uint32_t batch, const float* const* inputs, float* co
   return status->code;
 }
 
+POCKETLENS_EXPORT(prepare)
+int32_t prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width, uint32_t height,
+                uint32_t pixel_bytes, uint32_t crops, float* inputs, pl_status* status) {
+  *status = pl_prepare(recipe, pixels, width, height, pixel_bytes, crops, inputs);
+  return status->code;
+}
+
 POCKETLENS_EXPORT(memory_of) void memory_of(const pl_lens* lens, pl_memory* memory) {
   *memory = pl_memory_of(lens);
 }

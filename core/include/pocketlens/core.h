@@ -41,7 +41,8 @@ typedef enum {
   PL_NOT_READY = 21,   /* bands are missing */
   PL_PLANE = 22,       /* a field of plane `seen`, or no tensor reads it */
   PL_MASK_FIRST = 23,  /* a plane was handed in before all of its mask */
-  PL_MASK_COUNT = 24   /* the mask leaves `seen` pixels, the plane has `expected` */
+  PL_MASK_COUNT = 24,  /* the mask leaves `seen` pixels, the plane has `expected` */
+  PL_RECIPE = 25       /* field `seen` of a recipe, counted from 1 */
 } pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
@@ -84,6 +85,23 @@ int pl_is_ready(const pl_lens* lens);
 
 /* Runs `batch` images: each input holds batch x its plan shape, each output likewise. */
 pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, float* const* outputs);
+
+/* How a photo becomes the network's input: what a lens says of itself. */
+typedef struct {
+  uint32_t resize; /* 0: none; 1: to exactly this size; 2: the shorter side, aspect ratio kept */
+  uint32_t resize_height, resize_width;
+  uint32_t filter;        /* 0 nearest, 1 bilinear, 2 bicubic, 3 box, 4 hamming, 5 lanczos */
+  uint32_t height, width; /* of the crop, and so of the input */
+  uint32_t channels;      /* 0 RGB, 1 BGR, 2 gray */
+  float mean[3], scale[3];
+  const uint8_t* mean_picture; /* NULL, or a half (little-endian) for each value of the input */
+} pl_recipe;
+
+/* The inputs for `crops` views (1, 5 or 10) of a photo: resized, cropped, (pixel - mean) / scale,
+ * one view after the other as (channels, height, width). `pixels` are width x height of 3 bytes or
+ * of 4, whose last is not looked at. The same bytes come out on every machine. */
+pl_status pl_prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width,
+                     uint32_t height, uint32_t pixel_bytes, uint32_t crops, float* inputs);
 
 pl_memory pl_memory_of(const pl_lens* lens);
 const char* pl_target_of(const pl_lens* lens);

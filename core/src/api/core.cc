@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "kernels/table.h"
+#include "photo/prepare.h"
 #include "run/lens.h"
 
 struct pl_lens {
@@ -28,10 +29,26 @@ static_assert(static_cast<int>(Code::kAttribute) == PL_ATTRIBUTE);
 static_assert(static_cast<int>(Code::kBandNumber) == PL_BAND_NUMBER);
 static_assert(static_cast<int>(Code::kNotReady) == PL_NOT_READY);
 static_assert(static_cast<int>(Code::kMaskCount) == PL_MASK_COUNT);
+static_assert(static_cast<int>(Code::kRecipe) == PL_RECIPE);
 
 pl_status to_c(const Status& status) {
   return {static_cast<int32_t>(status.code), status.op, status.tensor, status.seen,
           status.expected};
+}
+
+pocketlens::Recipe recipe_of(const pl_recipe& given) {
+  pocketlens::Recipe recipe;
+  recipe.resize = static_cast<pocketlens::Resize>(given.resize);
+  recipe.resize_height = given.resize_height;
+  recipe.resize_width = given.resize_width;
+  recipe.filter = static_cast<pocketlens::Filter>(given.filter);
+  recipe.height = given.height;
+  recipe.width = given.width;
+  recipe.channels = static_cast<pocketlens::Channels>(given.channels);
+  memcpy(recipe.mean, given.mean, sizeof recipe.mean);
+  memcpy(recipe.scale, given.scale, sizeof recipe.scale);
+  recipe.mean_picture = given.mean_picture;
+  return recipe;
 }
 
 const pocketlens::KernelTable* find_target(const char* name) {
@@ -92,6 +109,17 @@ pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, floa
     return to_c(pocketlens::fail(Code::kBadArgument));
   }
   return to_c(lens->lens.run(batch, inputs, outputs));
+}
+
+pl_status pl_prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width,
+                     uint32_t height, uint32_t pixel_bytes, uint32_t crops, float* inputs) {
+  if (recipe == nullptr || pixels == nullptr || inputs == nullptr) {
+    return to_c(pocketlens::fail(Code::kBadArgument));
+  }
+  const pocketlens::Recipe own = recipe_of(*recipe);
+  const pocketlens::Photo photo = {pixels, width, height, pixel_bytes};
+  const Status status = pocketlens::check_photo(own, photo, crops);
+  return to_c(status.ok() ? pocketlens::prepare(own, photo, crops, inputs) : status);
 }
 
 pl_memory pl_memory_of(const pl_lens* lens) {

@@ -2,6 +2,7 @@
 #ifndef POCKETLENS_BASE_STATUS_H
 #define POCKETLENS_BASE_STATUS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 namespace pocketlens {
@@ -32,6 +33,7 @@ enum class Code : int32_t {
   kPlane = 22,
   kMaskFirst = 23,
   kMaskCount = 24,
+  kRecipe = 25,
 };
 
 struct Status {

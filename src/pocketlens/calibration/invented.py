@@ -21,7 +21,7 @@ from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.collect import collect
 from pocketlens.calibration.sensitivity import Method, add_sensitivities
 from pocketlens.calibration.statistics import LayerStatistics
-from pocketlens.engine.core import normalize
+from pocketlens.engine.prepare import normalize
 from pocketlens.graph.graph import Network
 from pocketlens.images.recipe import Recipe
 

@@ -26,8 +26,7 @@ from pocketlens.base.errors import DataError, ImageError, UsageError
 from pocketlens.base.files import cannot_read
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.pixels import read_pixels
-from pocketlens.engine.core import normalize
-from pocketlens.images.crops import crop_views
+from pocketlens.engine.prepare import prepare
 from pocketlens.images.decode import open_image
 from pocketlens.images.recipe import Recipe
 
@@ -88,8 +87,7 @@ class PhotoSet(Sequence[Array]):
         """One photo's input, or a set of some. Raises ImageError, FileError."""
         if isinstance(index, slice):
             return PhotoSet(self.photos[index], self.recipe)
-        (view,) = crop_views(self.photos[index].open(), self.recipe, 1)
-        values = np.frombuffer(normalize(view, self.recipe), np.float32)
+        values = np.frombuffer(prepare(self.photos[index].open(), self.recipe), np.float32)
         recipe = self.recipe
         return values.reshape(1, recipe.channel_count, recipe.height, recipe.width)
 

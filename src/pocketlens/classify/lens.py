@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
-from pocketlens.engine.core import CoreEngine, normalize
+from pocketlens.engine.core import CoreEngine
+from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Photo: TypeAlias = str | os.PathLike[str] | bytes | Image
-
-CROPS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -107,19 +106,13 @@ class Lens:
 
     def confidences(self, photo: Photo, *, crops: int = 1) -> list[float]:
         """Probability of every class, averaged over the crops after softmax."""
-        views = [self.input_of(view) for view in self.views(photo, crops=crops)]
-        rows = self.run(b"".join(views), batch=len(views))
+        inputs = prepare(open_image(photo), self.contents.recipe, crops=crops)
+        rows = self.run(inputs, batch=crops)
         probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
-        return [math.fsum(column) / len(views) for column in zip(*probabilities, strict=True)]
+        return [math.fsum(column) / crops for column in zip(*probabilities, strict=True)]
 
     def views(self, photo: Photo, *, crops: int = 1) -> list[Image]:
         """The crops of a photo as pictures in the network's size, values 0..255."""
-        if crops not in CROPS:
-            raise UsageError(
-                f"{crops} crops were asked for; choose 1 (centre), 5 (corners and centre) "
-                "or 10 (mirrored as well).",
-                slug="bad-crops",
-            )
         return crop_views(open_image(photo), self.contents.recipe, crops)
 
     def input_of(self, view: Image) -> bytes:

@@ -33,17 +33,18 @@ class Core:
     def output_floats(self) -> list[int]: ...
 
 def targets() -> list[str]: ...
-def normalize(
+def prepare(
     pixels: Buffer,
     width: int,
     height: int,
-    order: Sequence[int],
+    fields: Sequence[int],
     mean: Sequence[float],
     scale: Sequence[float],
-    mean_picture: Buffer | None = None,
+    mean_picture: Buffer | None,
+    crops: int,
 ) -> bytearray:
-    """Interleaved bytes to float32 planes, (pixel - mean) / scale.
+    """A photo's pixels to the inputs of `crops` views (pl_prepare in core.h).
 
-    A mean picture (half precision, little-endian, planes like the result's) takes the place of
-    `mean`.
+    pixels  width x height of 3 bytes, or of 4
+    fields  the first seven of pl_recipe
     """

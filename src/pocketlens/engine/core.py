@@ -1,7 +1,7 @@
 """The core engine: a lens becomes a plan, its planes are fed band by band, then it runs.
 
 NumPy is imported only by CoreEngine.run, which is about arrays; the way of a photo to its scores
-(normalize, CoreEngine.scores) goes without.
+(CoreEngine.scores) goes without.
 """
 
 from __future__ import annotations
@@ -16,37 +16,17 @@ from pocketlens.engine import _core
 from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import Plan, build_plan
 from pocketlens.engine.refusals import refusal
-from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.planes.scanlines import inflate_rows, scanline_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
-
-_CHANNEL_BYTES = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "gray": (0,)}
-_PICTURE_MODES = {"rgb": "RGB", "bgr": "RGB", "gray": "L"}
 
 
 def targets() -> tuple[str, ...]:
     """Instruction sets that this build holds and this machine can run, best first."""
     return tuple(_core.targets())
-
-
-def normalize(view: Image, recipe: Recipe) -> bytes:
-    """A picture of the network's size as its input: float32, (channels, height, width).
-
-    Each value is (pixel - mean) / scale of its channel, in the recipe's channel order; with a
-    mean picture (pixel - mean_picture) / scale.
-    """
-    mode = _PICTURE_MODES[recipe.channels]
-    pixels = view if view.mode == mode else view.convert(mode)
-    order = _CHANNEL_BYTES[recipe.channels]
-    size = (view.width, view.height)
-    picture = recipe.mean_picture or None
-    values = _core.normalize(pixels.tobytes(), *size, order, recipe.mean, recipe.scale, picture)
-    return bytes(values)
 
 
 class CoreEngine:

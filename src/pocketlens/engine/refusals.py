@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _MAKE_AGAIN = "Make the lens again from the model."
 
+PHOTO_TOO_LARGE = 7
+"""Of pl_prepare: the photo, or what it would be resized to."""
+
 # By code: slug, sentence (with {where}, {seen}, {expected}), cure.
 REFUSALS: dict[int, tuple[str, str, str]] = {
     1: ("no-memory", "There is not enough memory for the lens", "Close something, or use fewer "
@@ -55,16 +58,17 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     23: ("plane-mask", "A plane came before all of its mask{where}", _MAKE_AGAIN),
     24: ("plane-mask", "A mask leaves {seen:,} pixels{where}; its plane has {expected:,}",
          _MAKE_AGAIN),
+    25: ("bad-recipe", "Field {seen} of the recipe cannot be followed", _MAKE_AGAIN),
 }  # fmt: skip
 
 
-def refusal(error: _core.CoreError, plan: Plan) -> EngineError:
+def refusal(error: _core.CoreError, plan: Plan | None = None) -> EngineError:
     """The core's exception (code, op, tensor, seen, expected) as a sentence that names the node."""
     code, op, tensor, seen, expected = error.args
     where = ""
-    if op >= 0:
+    if plan and op >= 0:
         where = f" at node '{plan.ops[op]}'"
-    elif tensor >= 0:
+    elif plan and tensor >= 0:
         where = f" at tensor '{plan.tensors[tensor]}'"
     slug, sentence, cure = REFUSALS[code]
     text = sentence.format(where=where, seen=_signed(seen), expected=_signed(expected))

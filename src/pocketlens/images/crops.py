@@ -7,6 +7,7 @@ Networks", 2012, section 4.1, and ccv's classifier). Averaging their answers is 
 Where exactly, so that another implementation can agree:
 
 - "shorter" makes the longer side int(resize * longer / shorter), rounded down, as torchvision.
+- Rows are resampled first, then columns, each rounded to bytes.
 - A crop's centre is rounded down: left = (width - crop) // 2. (torchvision rounds half to
   even, so that its centre crop may lie one pixel further right or down.)
 - A picture that is smaller than the crop (only possible without a resize) is enlarged, aspect
@@ -18,7 +19,6 @@ Where exactly, so that another implementation can agree:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -35,6 +35,26 @@ MAX_RESIZED_PIXELS = 1 << 26
 """The largest picture that a resize may make: 256 MiB. Only a sliver of a photo exceeds it."""
 
 
+def check_crops(crops: int) -> None:
+    """Raises UsageError 'bad-crops' where there are no views of that number."""
+    if crops not in CROPS:
+        raise UsageError(
+            f"{crops} crops were asked for. Expected 1 (centre), 5 (corners and centre) or "
+            "10 (the same mirrored as well).",
+            slug="bad-crops",
+        )
+
+
+def too_narrow(photo: Image.Image, *, pixels: int) -> ImageError:
+    """Why a photo cannot be resized as its recipe says: it would have so many pixels."""
+    return ImageError(
+        f"A picture of {photo.width:,} x {photo.height:,} is too narrow: resized as the recipe "
+        f"says it would have {pixels:,} pixels, more than {MAX_RESIZED_PIXELS:,}. Cut out the "
+        "part that matters.",
+        slug="image-too-narrow",
+    )
+
+
 def crop_views(image: Image.Image, recipe: Recipe, crops: int = 1) -> list[Image.Image]:
     """The views of a photo, resized and cropped, in the network's size.
 
@@ -46,65 +66,54 @@ def crop_views(image: Image.Image, recipe: Recipe, crops: int = 1) -> list[Image
 
     Raises UsageError 'bad-crops'; ImageError 'image-too-narrow'.
     """
-    if crops not in CROPS:
-        raise UsageError(
-            f"{crops} crops were asked for. Expected 1 (centre), 5 (corners and centre) or "
-            "10 (the same mirrored as well).",
-            slug="bad-crops",
-        )
-    if crops > 1:
-        recipe = _with_room(recipe)
-    resized = resize(image, recipe)
-    if crops > 1 and recipe.resize == "none" and not _has_room(resized, recipe):
-        resized = _resized(resized, _larger(resized.width), _larger(resized.height), recipe)
+    check_crops(crops)
+    resized = resize(image, recipe, with_room=crops > 1)
     views = [resized.crop(box) for box in _boxes(resized, recipe, crops)]
     if crops == 10:
         views += [view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views]
     return [view.convert("L") for view in views] if recipe.channels == "gray" else views
 
 
-def resize(image: Image.Image, recipe: Recipe) -> Image.Image:
-    """The photo at the size that the recipe crops from. Raises ImageError 'image-too-narrow'."""
-    width, height = image.size
-    if recipe.resize == "exact":
-        return _resized(image, recipe.resize_width, recipe.resize_height, recipe)
-    if recipe.resize == "shorter":
-        side = recipe.resize_height
-        if width <= height:
-            return _resized(image, side, side * height // width, recipe)
-        return _resized(image, side * width // height, side, recipe)
-    if width >= recipe.width and height >= recipe.height:
+def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Image.Image:
+    """The photo at the size that the recipe crops from; `with_room`, that several crops differ.
+
+    Raises ImageError 'image-too-narrow'.
+    """
+    width, height = _resized_size(image, recipe, with_room=with_room)
+    if (width, height) == image.size:
         return image
-    if recipe.width * height >= recipe.height * width:  # the width lacks more
-        return _resized(image, recipe.width, -(-height * recipe.width // width), recipe)
-    return _resized(image, -(-width * recipe.height // height), recipe.height, recipe)
-
-
-def _resized(image: Image.Image, width: int, height: int, recipe: Recipe) -> Image.Image:
     if width * height > MAX_RESIZED_PIXELS:
-        raise ImageError(
-            f"A picture of {image.width:,} x {image.height:,} is too narrow: resized as the "
-            f"recipe says it would be {width:,} x {height:,}. Cut out the part that matters.",
-            slug="image-too-narrow",
-        )
-    return image.resize((width, height), Image.Resampling[recipe.filter.upper()])
+        raise too_narrow(image, pixels=width * height)
+    # Both passes by name: from version 13 on Pillow itself starts with the columns of a picture
+    # that loses more of its height than of its width; rounded in between, that is another picture.
+    kernel = Image.Resampling[recipe.filter.upper()]
+    return image.resize((width, image.height), kernel).resize((width, height), kernel)
 
 
-def _with_room(recipe: Recipe) -> Recipe:
-    """The recipe, resizing 8/7 times as large if several crops could not differ."""
+def _resized_size(image: Image.Image, recipe: Recipe, *, with_room: bool) -> tuple[int, int]:
     if recipe.resize == "none":
-        return recipe
-    if recipe.resize_height > recipe.height and recipe.resize_width > recipe.width:
-        return recipe
-    return replace(
-        recipe,
-        resize_height=_larger(recipe.resize_height),
-        resize_width=_larger(recipe.resize_width),
-    )
+        width, height = _covering(image.size, recipe)
+        if with_room and (width == recipe.width or height == recipe.height):
+            return _larger(width), _larger(height)
+        return width, height
+    width, height = recipe.resize_width, recipe.resize_height
+    if with_room and (height == recipe.height or width == recipe.width):
+        width, height = _larger(width), _larger(height)
+    if recipe.resize == "exact":
+        return width, height
+    if image.width <= image.height:
+        return height, height * image.height // image.width
+    return height * image.width // image.height, height
 
 
-def _has_room(image: Image.Image, recipe: Recipe) -> bool:
-    return bool(image.width > recipe.width and image.height > recipe.height)
+def _covering(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """The photo's own size, or, where it is smaller than the crop, the least that covers it."""
+    width, height = size
+    if width >= recipe.width and height >= recipe.height:
+        return size
+    if recipe.width * height >= recipe.height * width:  # the width lacks more
+        return recipe.width, -(-height * recipe.width // width)
+    return -(-width * recipe.height // height), recipe.height
 
 
 def _larger(side: int) -> int:

@@ -17,7 +17,7 @@ from pocketlens.compression.overrides import check_overrides
 from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import pack
-from pocketlens.engine.core import normalize
+from pocketlens.engine.prepare import normalize
 from pocketlens.evaluation.dataset import Dataset
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.graph.graph import Graph

@@ -1,0 +1,104 @@
+#include "photo/prepare.h"
+
+#include "kernels/half.h"
+#include "photo/resample.h"
+#include "photo/views.h"
+
+namespace pocketlens {
+namespace {
+
+// ITU-R BT.601 luma in 16 bits behind the point, as Pillow has it.
+uint8_t luma(const uint8_t* pixel) {
+  return static_cast<uint8_t>(
+      (pixel[0] * 19595u + pixel[1] * 38470u + pixel[2] * 7471u + 0x8000u) >> 16);
+}
+
+uint8_t channel_of(const uint8_t* pixel, Channels channels, size_t channel) {
+  if (channels == Channels::kGray) return luma(pixel);
+  return pixel[channels == Channels::kBgr ? 2 - channel : channel];
+}
+
+float half_at(const uint8_t* halves, size_t number) {
+  const uint8_t* at = halves + 2 * number;
+  return half_to_float(static_cast<uint16_t>(at[0] | at[1] << 8));
+}
+
+// One channel of a view: (pixel - mean) / scale, each rounded as a float. Returns what is behind.
+float* write_channel(const Recipe& recipe, const Pixels& pixels, size_t left, size_t top,
+                     bool mirrored, size_t channel, float* out) {
+  const float mean = recipe.mean[channel], scale = recipe.scale[channel];
+  const size_t before = channel * recipe.height * recipe.width;
+  for (size_t y = 0; y < recipe.height; ++y) {
+    const uint8_t* row = pixels.row(top + y) + 3 * left;
+    for (size_t x = 0; x < recipe.width; ++x, ++out) {
+      const size_t from = mirrored ? recipe.width - 1 - x : x;
+      const float value = channel_of(row + 3 * from, recipe.channels, channel);
+      const float less = recipe.mean_picture == nullptr
+                             ? mean
+                             : half_at(recipe.mean_picture, before + y * recipe.width + x);
+      *out = (value - less) / scale;
+    }
+  }
+  return out;
+}
+
+bool is_side(uint32_t side) { return side >= 1 && side <= kMaxSide; }
+
+// The number of the first field of the recipe that is wrong, from 1; 0 where none is.
+uint32_t wrong_field(const Recipe& recipe) {
+  if (recipe.resize > Resize::kShorter) return 1;
+  const bool resizes = recipe.resize != Resize::kNone;
+  if (!is_side(recipe.height)) return 5;
+  if (!is_side(recipe.width)) return 6;
+  if (resizes && (!is_side(recipe.resize_height) || recipe.resize_height < recipe.height)) return 2;
+  if (resizes && (!is_side(recipe.resize_width) || recipe.resize_width < recipe.width)) return 3;
+  if (recipe.resize == Resize::kShorter && recipe.resize_width != recipe.resize_height) return 3;
+  if (recipe.filter > Filter::kLanczos) return 4;
+  if (recipe.channels > Channels::kGray) return 7;
+  for (size_t c = 0; c < recipe.channel_count(); ++c) {
+    if (!(recipe.mean[c] - recipe.mean[c] == 0)) return 8;  // not finite
+    if (!(recipe.scale[c] - recipe.scale[c] == 0) || recipe.scale[c] == 0) return 9;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Status check_photo(const Recipe& recipe, const Photo& photo, uint32_t crops) {
+  constexpr uint64_t kMost = uint64_t{1} << 28;
+  const uint32_t field = wrong_field(recipe);
+  if (field != 0) return fail(Code::kRecipe, field);
+  if (crops != 1 && crops != 5 && crops != 10) return fail(Code::kBadArgument, crops, 10);
+  if (photo.pixel_bytes != 3 && photo.pixel_bytes != 4) {
+    return fail(Code::kBadArgument, photo.pixel_bytes, 4);
+  }
+  const uint64_t pixels = uint64_t{photo.width} * photo.height;
+  if (pixels == 0) return fail(Code::kBadArgument, 0, 1);
+  if (pixels > kMost) return fail(Code::kTooLarge, pixels, kMost);
+  return Status();
+}
+
+Status prepare(const Recipe& recipe, const Photo& photo, uint32_t crops, float* inputs) {
+  Views views;
+  const Status laid = lay_views(recipe, photo.width, photo.height, crops, &views);
+  if (!laid.ok()) return laid;
+  // Of a single view only its own pixels are made; several ones reach into all corners.
+  const bool one = views.count == 1;
+  const Box box = one ? Box{views.left[0], views.top[0], recipe.width, recipe.height}
+                      : Box{0, 0, views.width, views.height};
+  Pixels pixels;
+  if (!resample(photo, recipe.filter, views.width, views.height, box, &pixels)) {
+    return fail(Code::kNoMemory);
+  }
+  for (int mirrored = 0; mirrored <= (views.mirrored ? 1 : 0); ++mirrored) {
+    for (uint32_t view = 0; view < views.count; ++view) {
+      const size_t left = views.left[view] - box.left, top = views.top[view] - box.top;
+      for (size_t channel = 0; channel < recipe.channel_count(); ++channel) {
+        inputs = write_channel(recipe, pixels, left, top, mirrored != 0, channel, inputs);
+      }
+    }
+  }
+  return Status();
+}
+
+}  // namespace pocketlens

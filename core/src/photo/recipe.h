@@ -1,0 +1,41 @@
+// How a photo becomes the network's input, and the photo: plain values (docs/format/lens.md has the
+// same fields, and src/pocketlens/images says what they mean).
+#ifndef POCKETLENS_PHOTO_RECIPE_H
+#define POCKETLENS_PHOTO_RECIPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace pocketlens {
+
+enum class Resize : uint32_t { kNone, kExact, kShorter };
+enum class Filter : uint32_t { kNearest, kBilinear, kBicubic, kBox, kHamming, kLanczos };
+enum class Channels : uint32_t { kRgb, kBgr, kGray };
+
+// One side of a picture or of an input.
+constexpr uint32_t kMaxSide = 8192;
+// The largest picture that a resize may make.
+constexpr uint64_t kMaxResizedPixels = uint64_t{1} << 26;
+
+struct Recipe {
+  Resize resize;
+  uint32_t resize_height, resize_width;
+  Filter filter;
+  uint32_t height, width;  // of the crop, and so of the input
+  Channels channels;
+  float mean[3], scale[3];      // one a channel, in the input's order
+  const uint8_t* mean_picture;  // null, or a half (little-endian) for every value of the input
+
+  size_t channel_count() const { return channels == Channels::kGray ? 1 : 3; }
+};
+
+// Interleaved bytes, red first; a fourth byte of a pixel is not looked at.
+struct Photo {
+  const uint8_t* pixels;
+  uint32_t width, height;
+  uint32_t pixel_bytes;  // 3 or 4
+};
+
+}  // namespace pocketlens
+
+#endif

@@ -1,0 +1,101 @@
+"""The core's way from a photo to the input against Pillow's: the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pocketlens.base.errors import EngineError, ImageError, UsageError
+from pocketlens.engine.prepare import prepare
+from pocketlens.images.apply import prepare_reference
+from pocketlens.images.recipe import CHANNELS, FILTERS, RESIZE_KINDS, Recipe, fault
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    sides = st.integers(1, 30)
+    height, width = draw(sides), draw(sides)
+    kind: Any = draw(st.sampled_from(RESIZE_KINDS))
+    more = height + draw(st.integers(0, 12)), width + draw(st.integers(0, 12))
+    if kind == "shorter":
+        more = max(more), max(more)
+    channels: Any = draw(st.sampled_from(CHANNELS))
+    count = 1 if channels == "gray" else 3
+    numbers = st.floats(1, 200, width=32)
+    scale = tuple(draw(numbers) for _ in range(count))
+    mean = tuple(draw(numbers) for _ in range(count))
+    recipe = Recipe(
+        kind, *more, draw(st.sampled_from(FILTERS)), height, width, channels, mean, scale
+    )
+    assert fault(recipe) is None
+    return recipe
+
+
+def noise(seed: int, *, width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@given(
+    recipe=recipes(),
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    crops=st.sampled_from([1, 5, 10]),
+    seed=st.integers(0, 1000),
+)
+def test_core_and_pillow_make_the_same_bytes(
+    recipe: Recipe, width: int, height: int, crops: int, seed: int
+) -> None:
+    photo = noise(seed, width=width, height=height)
+    expected = prepare_reference(photo, recipe, crops=crops)
+    assert prepare(photo, recipe, crops=crops) == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_photo_of_real_size_as_well(name: Any) -> None:
+    recipe = Recipe("shorter", 256, 256, name, 224, 224, "rgb", (123.7,) * 3, (58.4,) * 3)
+    photo = noise(3, width=1023, height=611)
+    assert prepare(photo, recipe) == prepare_reference(photo, recipe).tobytes()
+
+
+def test_only_what_a_view_needs_is_read() -> None:
+    recipe = Recipe("none", 0, 0, "bilinear", 2, 2, "rgb", (0.0,) * 3, (1.0,) * 3)
+    photo = noise(4, width=9, height=7)
+    pixels = np.asarray(photo)[2:4, 3:5].astype(np.float32).transpose(2, 0, 1)
+    assert prepare(photo, recipe) == pixels.tobytes()
+
+
+PLAIN = Recipe("shorter", 8, 8, "bilinear", 8, 8, "rgb", (0.0,) * 3, (1.0,) * 3)
+
+
+def test_a_sliver_of_a_photo_is_refused() -> None:
+    with pytest.raises(ImageError, match="have 80,000,000 pixels") as caught:
+        prepare(Image.new("RGB", (1_250_000, 1)), PLAIN)
+    assert caught.value.slug == "image-too-narrow"
+
+
+def test_other_numbers_of_crops_are_refused() -> None:
+    with pytest.raises(UsageError, match="3 crops"):
+        prepare(Image.new("RGB", (9, 9)), PLAIN, crops=3)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        (2, {"resize_height": 7}),
+        (3, {"resize_width": 9}),
+        (5, {"height": 0}),
+        (6, {"width": 8193}),
+        (8, {"mean": (0.0, float("nan"), 0.0)}),
+        (9, {"scale": (1.0, 1.0, 0.0)}),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(field: int, changes: Any) -> None:
+    with pytest.raises(EngineError, match=f"Field {field} of the recipe"):
+        prepare(Image.new("RGB", (9, 9)), replace(PLAIN, **changes))
