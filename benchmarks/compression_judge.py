@@ -122,7 +122,11 @@ def divergence(expected: Scores, scores: Scores) -> float:
 
 
 def judge(expected: Scores, scores: Scores, classes: NDArray[np.int64]) -> dict[str, Any]:
-    """What a row says of accuracy; `expected` are the float network's scores."""
+    """What a row says of accuracy; `expected` are the float network's scores.
+
+    "right" tells which photos got their class, bit by bit in the order of the data set, as hex:
+    any two rows of the same photos can be paired.
+    """
     answers, wanted = scores.argmax(axis=1), expected.argmax(axis=1)
     right, float_right = answers == classes, wanted == classes
     return {
@@ -131,6 +135,7 @@ def judge(expected: Scores, scores: Scores, classes: NDArray[np.int64]) -> dict[
         "agree": int((answers == wanted).sum()),
         "lost": int((float_right & ~right).sum()),
         "won": int((right & ~float_right).sum()),
+        "right": np.packbits(right).tobytes().hex(),
         "kl": divergence(expected, scores),
     }
 

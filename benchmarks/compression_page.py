@@ -178,7 +178,7 @@ def smaller_of(rows: list[Row]) -> tuple[tuple[str, ...], Lines, list[str]]:
 
 def asked_of(rows: list[Row]) -> tuple[tuple[str, ...], Lines, list[str]]:
     """What was asked for, and whether the least saving that there is holds it."""
-    titles = ("network", "peer", "asked", "least", "at the peer's", "files that hold", "holds")
+    titles = ("network", "peer", "asked", "least", "at the peer's file", "files that hold", "holds")
     lines: Lines = []
     for model in networks_of(rows):
         found = by_peer(rows, model, PART)
