@@ -3,6 +3,7 @@
 //   kernels_bench [target [filter]]      target: avx512, avx2, sse2, neon, scalar
 //   kernels_bench target ways            the plain way of a 3x3 conv2d against Winograd's
 //   kernels_bench target linears         full connect layers alone
+//   kernels_bench target rest            activations, matmul, softmax, layer norm alone
 //
 // The time is the least of some runs, each after the layer's own data have been in use; so data
 // that fit a cache are read from there. Not a test.
@@ -118,6 +119,7 @@ const Layer kLayers[] = {
     {"resnet50", dense(2048, 512, 1, 1, 7), 2},
     {"various", depthwise(240, 5, 1, 28), 1},
     {"various", depthwise(240, 5, 2, 14), 1},
+    {"various", depthwise(80, 7, 1, 28), 1},
     {"various", grouped(128, 128, 32, 3, 1, 56), 1},
     {"various", grouped(48, 48, 2, 3, 1, 56), 1},
 };
@@ -262,6 +264,10 @@ int main(int count, char** arguments) {
     }
     if (count > 2 && strcmp(arguments[2], "linears") == 0) {
       test::bench_linears(table);
+      return 0;
+    }
+    if (count > 2 && strcmp(arguments[2], "rest") == 0) {
+      test::bench_rest(table);
       return 0;
     }
     test::bench_convs(table, count > 2 ? arguments[2] : nullptr);

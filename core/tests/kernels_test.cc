@@ -278,6 +278,7 @@ double activation_tolerance(int kind, float x, float want) {
   if (kind <= 3 || (kind >= 14 && kind <= 17)) return 1.2e-7 * fabs((double)want);
   const double floor = kind == 5   ? 1e-7
                        : kind == 6 ? 2e-7 * fabs((double)x)
+                       : kind == 8 ? 3e-7 * fabs((double)x)  // 1 + erf cancels
                        : kind == 9 ? 5e-9
                                    : 1e-36;
   return 5e-7 * fabs((double)want) + floor;

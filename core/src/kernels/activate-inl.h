@@ -28,8 +28,7 @@ Range clip_of(const Activation& activation) {
 }
 
 POCKETLENS_INLINE V gelu(V x) {
-  const V tail = error_complement(absolute(x), 0.70710678118654752440f, 0.5f) * 0.5f;
-  return x * select(x < V{}, tail, 1.f - tail);
+  return x * (error_function(x * 0.70710678118654752440f) * 0.5f + 0.5f);
 }
 
 // (1 + tanh(u)) / 2 = sigmoid(2 u)

@@ -123,6 +123,7 @@ DepthwiseRowKernel depthwise_kernel(const Conv2d& conv) {
   if (conv.kernel_w == 3 && conv.stride_w == 2) return depthwise_row<3, 2>;
   if (conv.kernel_w == 5 && conv.stride_w == 1) return depthwise_row<5, 1>;
   if (conv.kernel_w == 5 && conv.stride_w == 2) return depthwise_row<5, 2>;
+  if (!kSmallCode && conv.kernel_w == 7 && conv.stride_w == 1) return depthwise_row<7, 1>;
   return nullptr;
 }
 

@@ -1,9 +1,9 @@
-// exp, log, tanh, erfc of a vector of floats, to a few units in the last place.
+// exp, log, tanh, erf of a vector of floats, to a few units in the last place.
 //
-// Sources: the polynomials of exp, log, tanh and erf (|x| < 1) are those of Moshier's Cephes
-// library (expf.c, logf.c, tanhf.c, ndtrf.c); that of erfc is our own: erfc(x) exp(x^2) / t in
-// powers of t = 1 / (1 + x/2) for x in [0, 10], the form of Abramowitz and Stegun 7.1.26, fitted to
-// the least greatest relative error (2.1e-8) by Lawson's reweighting.
+// Sources: the polynomials of exp, log and tanh are those of Moshier's Cephes library (expf.c,
+// logf.c, tanhf.c). Our own, fitted to the least greatest relative error by Lawson's reweighting:
+// exp where one scale will do (3.1e-9), and erf(x) = x P(x^2) / Q(x^2) up to 3.92 (5.2e-8), beyond
+// which it is 1 in single precision.
 //
 // What is not a number stays so through all of them.
 #ifndef POCKETLENS_KERNELS_MATH_INL_H
@@ -47,34 +47,46 @@ POCKETLENS_INLINE V polynomial(V x, const float (&coefficients)[kCount]) {
   return sum;
 }
 
-// exp(x + low) = scale1 scale2 (1 + rest), |low| at most 0.1: the low part lets a caller give more
-// digits than a float has. Two scales, so that neither leaves the range of floats.
+// exp(x) = scale1 scale2 (1 + rest). Two scales, so that neither leaves the range of floats.
 struct ExpParts {
   V rest, scale1, scale2;
 };
 
-POCKETLENS_INLINE ExpParts exp_parts(V x, V low) {
+POCKETLENS_INLINE ExpParts exp_parts(V x) {
   constexpr float kCoefficients[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                                      4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
   x = clamp(x, splat(-104.f), splat(89.f));
   const float round = 12582912.f;  // 1.5 * 2^23: adding it rounds to a whole number
   const V shifted = x * 1.44269504088896341f + round;
   const V whole = shifted - round;
-  const V r = x - whole * 0.693359375f - whole * -2.12194440e-4f + low;
+  const V r = x - whole * 0.693359375f - whole * -2.12194440e-4f;
   const I n = plus(bits_of(shifted), -0x4b400000);
   const I half = n >> 1;
   return {polynomial(r, kCoefficients) * r * r + r, of_bits(plus(half, 127) << 23),
           of_bits(plus(n - half, 127) << 23)};
 }
 
-POCKETLENS_MATH V exponential(V x, V low = V{}) {
-  const ExpParts e = exp_parts(x, low);
+POCKETLENS_MATH V exponential(V x) {
+  const ExpParts e = exp_parts(x);
   return (e.rest + 1.f) * e.scale1 * e.scale2;
+}
+
+// exp(x); infinity from 88.4 on, 0 where it would be under 1.2e-38.
+POCKETLENS_MATH V exponential_near(V x) {
+  constexpr float kCoefficients[] = {
+      1.38145401e-3f, 8.3687452e-3f, 4.16683908e-2f, 1.66665204e-1f, 4.99999934e-1f, 1.f, 1.f};
+  x = clamp(x, splat(-88.f), splat(89.f));
+  // The lowest bits of 1.5 * 2^23 + 127 + n are those of a float's exponent.
+  const float round = 12583039.f;
+  const V shifted = x * 1.44269504088896341f + round;
+  const V whole = shifted - round;
+  const V r = x - whole * 0.693359375f - whole * -2.12194440e-4f;
+  return polynomial(r, kCoefficients) * of_bits(bits_of(shifted) << 23);
 }
 
 // exp(x) - 1 for x <= 0, accurate near 0.
 POCKETLENS_INLINE V exponential_minus_1(V x) {
-  const ExpParts e = exp_parts(x, V{});
+  const ExpParts e = exp_parts(x);
   const V scale = e.scale1 * e.scale2;
   return e.rest * scale + (scale - 1.f);
 }
@@ -110,37 +122,24 @@ POCKETLENS_INLINE V log_1_plus(V x) {
   return log_normal(u) + (x - (u - 1.f)) / u;
 }
 
-POCKETLENS_INLINE V sigmoid(V x) { return 1.f / (exponential(-x) + 1.f); }
+POCKETLENS_MATH V sigmoid(V x) { return 1.f / (exponential_near(-x) + 1.f); }
 
 POCKETLENS_MATH V hyperbolic_tangent(V x) {
   constexpr float kCoefficients[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
                                      1.33314422036e-1f, -3.33332819422e-1f};
   const V square = x * x, size = absolute(x);
   const V small = polynomial(square, kCoefficients) * square * x + x;
-  const V large = 1.f - 2.f / (exponential(size + size) + 1.f);
+  const V large = 1.f - 2.f / (exponential_near(size + size) + 1.f);
   return select(size < 0.625f, small, with_sign(large, x));
 }
 
-// erfc(scale x) for x >= 0, where square = scale^2. Its exponential takes the square of x in two
-// parts (the upper half of x squares exactly), for a float's rounding of it would be seen.
-POCKETLENS_MATH V error_complement(V x, float scale, float square) {
-  constexpr float kCoefficients[] = {
-      1.168393494e-02f,  -1.200687503e-01f, 4.216300821e-01f, -6.605827514e-01f, 4.136998382e-01f,
-      -9.441969124e-02f, 2.242593856e-01f,  2.389041832e-01f, 2.828278609e-01f,  2.820658874e-01f};
-  x = clamp(x, V{}, splat(10.25f / scale));
-  const V t = 1.f / (x * (0.5f * scale) + 1.f);
-  const V upper = of_bits(bits_of(x) & ~0xfff);
-  const V lower = (x - upper) * (x + upper) * square;
-  return polynomial(t, kCoefficients) * t * exponential(-(upper * upper * square), -lower);
-}
-
 POCKETLENS_MATH V error_function(V x) {
-  constexpr float kCoefficients[] = {
-      7.853861353153693e-5f, -8.010193625184903e-4f, 5.188327685732524e-3f, -2.685381193529856e-2f,
-      1.128358514861418e-1f, -3.761262582423300e-1f, 1.128379165726710e+0f};
-  const V size = absolute(x);
-  const V small = polynomial(x * x, kCoefficients) * x;
-  return select(size < 1.f, small, with_sign(1.f - error_complement(size, 1, 1), x));
+  constexpr float kAbove[] = {1.99242479e-8f, -1.95784562e-6f, 1.41852427e-4f, 3.70168438e-3f,
+                              5.05735579e-2f, 1.9992622e-1f,   1.12837911f};
+  constexpr float kBelow[] = {9.56057801e-4f, 1.43533527e-2f, 1.14999119e-1f, 5.10511654e-1f, 1.f};
+  const V square = x * x;
+  const V near = x * polynomial(square, kAbove) / polynomial(square, kBelow);
+  return select(absolute(x) >= 3.92f, with_sign(splat(1.f), x), near);
 }
 
 }  // namespace

@@ -36,6 +36,11 @@ class Lens {
   size_t input_floats(size_t i) const { return input_floats_[i]; }
   size_t output_floats(size_t i) const { return outputs_[i].floats; }
 
+  // For benchmarks: one step after the other, on the image that run() took last.
+  size_t step_count() const { return steps_.size(); }
+  const Step& step(size_t i) const { return *steps_[i]; }
+  void run_step(size_t i) { run_steps(i, i + 1, Frame{buffers_.data(), &kernels_, 1}); }
+
  private:
   struct InputUse {
     int32_t buffer;

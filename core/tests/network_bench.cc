@@ -1,0 +1,188 @@
+// Where the time of a whole network goes, step by step.
+//
+//   network_bench NAME.plan [TARGET [THREADS]]
+//
+// NAME.bands stands beside it; tests/dump_plans.py writes both from a lens. Each time is the least
+// of many runs of the whole network, so what is before a step is as it is when nobody measures. A
+// conversion is a copy into another layout that the op after it asked for. Not a test.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "kernels/table.h"
+#include "plan/ops.h"
+#include "run/lens.h"
+
+namespace pocketlens::test {
+namespace {
+
+typedef std::vector<uint8_t> Bytes;
+
+constexpr const char* kOpNames[] = {"",         "conv2d",     "linear",  "matmul",    "max_pool",
+                                    "avg_pool", "reduce",     "unary",   "binary",    "concat",
+                                    "slice",    "pad",        "reshape", "transpose", "softmax",
+                                    "lrn",      "layer_norm", "resize",  "expand"};
+static_assert(sizeof kOpNames / sizeof kOpNames[0] == kOpKinds);
+
+double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+Bytes bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    fprintf(stderr, "%s cannot be read\n", path.c_str());
+    exit(1);
+  }
+  return Bytes(std::istreambuf_iterator<char>(file), {});
+}
+
+void feed_all(Lens* lens, Bytes bands) {
+  for (size_t at = 0; at < bands.size();) {
+    uint32_t head[3];  // plane, band, bytes
+    memcpy(head, bands.data() + at, sizeof head);
+    at += sizeof head;
+    if (!lens->feed(head[0], head[1], bands.data() + at, head[2]).ok()) {
+      fprintf(stderr, "band %u of plane %u is refused\n", head[1], head[0]);
+      exit(1);
+    }
+    at += head[2];
+  }
+}
+
+std::string text_of(const Shape& shape) {
+  std::string text;
+  for (int i = 0; i < shape.rank; ++i) {
+    text += (i ? "x" : "") + std::to_string(shape.dims[i]);
+  }
+  return text;
+}
+
+// Multiplications and additions of a conv2d, linear or matmul; 0 for others.
+double flops_of(const Plan& plan, const Op& op) {
+  const double outputs = static_cast<double>(plan.values[op.output].elements());
+  const Shape& a = plan.shape_of(op.input(0));
+  switch (static_cast<OpKind>(op.kind)) {
+    case OpKind::kConv2d:
+    case OpKind::kLinear: {
+      const Shape& w = plan.shape_of(op.input(1));
+      return 2 * outputs * static_cast<double>(w.elements() / w.dims[0]);
+    }
+    case OpKind::kMatmul:
+      return 2 * outputs * a.dims[a.rank - 1];
+    default:
+      return 0;
+  }
+}
+
+std::string name_of(const Plan& plan, const Op& op, bool conversion) {
+  std::string name = conversion ? "  conversion for " : "";
+  name += kOpNames[op.kind];
+  name += " " + text_of(plan.shape_of(op.input(0)));
+  if (op.input_count > 1 && !op.input(1).absent())
+    name += " by " + text_of(plan.shape_of(op.input(1)));
+  return name + " -> " + text_of(plan.values[op.output]);
+}
+
+struct Times {
+  std::vector<double> steps;
+  double whole = 1e9;
+};
+
+// At least 30 runs of the whole and of step by step, in turns, and two seconds.
+Times measure(Lens* lens, const float* const* inputs, float* const* outputs) {
+  Times times;
+  times.steps.assign(lens->step_count(), 1e9);
+  const double end = seconds() + 2;
+  for (int i = 0; i < 30 || seconds() < end; ++i) {
+    const double start = seconds();
+    lens->run(1, inputs, outputs);
+    times.whole = std::min(times.whole, seconds() - start);
+    double last = seconds();
+    for (size_t s = 0; s < lens->step_count(); ++s) {
+      lens->run_step(s);
+      const double now = seconds();
+      times.steps[s] = std::min(times.steps[s], now - last);
+      last = now;
+    }
+  }
+  return times;
+}
+
+void print_steps(const Plan& plan, const Lens& lens, const Times& times) {
+  double by_kind[kOpKinds + 1] = {}, sum = 0;
+  for (size_t s = 0; s < lens.step_count(); ++s) {
+    const Op& op = plan.ops[static_cast<size_t>(lens.step(s).op)];
+    const bool conversion = s + 1 < lens.step_count() && lens.step(s + 1).op == lens.step(s).op;
+    const double time = times.steps[s], flops = conversion ? 0 : flops_of(plan, op);
+    by_kind[conversion ? 0 : op.kind] += time;
+    sum += time;
+    printf("%4d %8.1f us ", lens.step(s).op, time * 1e6);
+    printf(flops > 0 ? "%6.1f GFLOP/s " : "               ", flops / time / 1e9);
+    printf("%4zu items  %s\n", lens.step(s).items(1), name_of(plan, op, conversion).c_str());
+  }
+  printf("\n");
+  for (uint32_t kind = 0; kind < kOpKinds; ++kind) {
+    if (by_kind[kind] == 0) continue;
+    printf("%-12s %8.3f ms %5.1f %%\n", kind ? kOpNames[kind] : "conversions", by_kind[kind] * 1e3,
+           100 * by_kind[kind] / sum);
+  }
+  printf("sum of steps %8.3f ms, whole %.3f ms\n", sum * 1e3, times.whole * 1e3);
+}
+
+const KernelTable& table_named(const char* name) {
+  size_t number = 0;
+  while (strcmp(kernel_table(number).name, name) != 0) {
+    if (++number == kernel_table_count()) {
+      fprintf(stderr, "there is no target %s here\n", name);
+      exit(1);
+    }
+  }
+  return kernel_table(number);
+}
+
+void bench(const std::string& path, const char* target, uint32_t threads) {
+  const Bytes bytes = bytes_of(path);
+  Lens lens(table_named(target));
+  Plan plan;
+  if (!read_plan(bytes.data(), bytes.size(), &plan).ok() ||
+      !lens.open(bytes.data(), bytes.size(), threads).ok()) {
+    fprintf(stderr, "%s is refused\n", path.c_str());
+    exit(1);
+  }
+  feed_all(&lens, bytes_of(path.substr(0, path.rfind('.')) + ".bands"));
+  std::vector<std::vector<float>> inputs, outputs;
+  std::vector<const float*> from;
+  std::vector<float*> to;
+  for (size_t i = 0; i < lens.input_count(); ++i) inputs.emplace_back(lens.input_floats(i));
+  for (size_t i = 0; i < lens.output_count(); ++i) outputs.emplace_back(lens.output_floats(i));
+  for (auto& input : inputs) {
+    for (size_t i = 0; i < input.size(); ++i) input[i] = sinf(static_cast<float>(i * i % 1009));
+    from.push_back(input.data());
+  }
+  for (auto& output : outputs) to.push_back(output.data());
+  print_steps(plan, lens, measure(&lens, from.data(), to.data()));
+}
+
+}  // namespace
+}  // namespace pocketlens::test
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    fprintf(stderr, "network_bench NAME.plan [TARGET [THREADS]]\n");
+    return 1;
+  }
+  const char* target = count > 2 ? arguments[2] : pocketlens::kernel_table(0).name;
+  const uint32_t threads = count > 3 ? static_cast<uint32_t>(atoi(arguments[3])) : 1;
+  pocketlens::test::bench(arguments[1], target, threads);
+}
