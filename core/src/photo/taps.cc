@@ -9,7 +9,17 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-double sinc(double x) { return x == 0 ? 1 : sin(x * kPi) / (x * kPi); }
+// sin(pi x) for x of a few units, to a few units of the last place: the library's would bring its
+// reduction of huge angles into every page.
+double sin_pi(double x) {
+  const double whole = floor(x + 0.5), rest = (x - whole) * kPi;
+  const double square = rest * rest;
+  double sum = 0;
+  for (int k = 21; k >= 3; k -= 2) sum = (sum + 1) * -square / (k * (k - 1));
+  return (static_cast<int>(whole) % 2 == 0 ? rest : -rest) * (1 + sum);
+}
+
+double sinc(double x) { return x == 0 ? 1 : sin_pi(x) / (x * kPi); }
 
 // How far from its middle a filter reaches, in pixels.
 double reach(Filter filter) {
@@ -46,7 +56,7 @@ double filter_at(Filter filter, double at) {
     case Filter::kBilinear:
       return x < 1 ? 1 - x : 0;
     case Filter::kHamming:
-      return x < 1 ? sinc(x) * (0.54 + 0.46 * cos(x * kPi)) : 0;
+      return x < 1 ? sinc(x) * (0.54 + 0.46 * sin_pi(x + 0.5)) : 0;
     case Filter::kBicubic:
       return bicubic(x);
     case Filter::kLanczos:
