@@ -50,7 +50,6 @@ from measuring import commit, machine
 from models import MODELS, RealModel, data_folder
 from pocketlens.base.errors import LensFileError, MissingExtraError
 from pocketlens.base.progress import Progress
-from pocketlens.cli.tuning_options import PHOTO_LIMIT
 from pocketlens.compression.about import About
 from pocketlens.compression.budget import parse_size
 from pocketlens.compression.priced import WORTH_BY, Price, compress_at_price, look
@@ -209,11 +208,7 @@ def tuned_rows(bench: Bench, ledger: Ledger) -> Iterator[dict[str, Any]]:
     imported, about = read_onnx(bench.path), About(bench.model.recipe)
     for text in OUR_TUNED.get(bench.model.name, ()):
         point = {"max_size": parse_size(text), "tune": PASSES}
-        price = Price(
-            size_bytes=parse_size(text),
-            photos=data_folder() / bench.model.data,
-            photo_limit=PHOTO_LIMIT,
-        )
+        price = Price(size_bytes=parse_size(text), photos=data_folder() / bench.model.data)
         start_s = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "tuned.lens"
