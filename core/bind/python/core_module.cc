@@ -182,9 +182,11 @@ nb::bytearray prepare(nb::handle pixels, uint32_t width, uint32_t height,
   pl_status status;
   {
     nb::gil_scoped_release unlocked;
-    status = pl_prepare(&recipe, bytes.data(), width, height,
-                        static_cast<uint32_t>(bytes.size() / count), crops,
-                        static_cast<float*>(result.data()));
+    pl_photo* photo = nullptr;
+    status = pl_photo_begin(&recipe, width, height, static_cast<uint32_t>(bytes.size() / count),
+                            crops, &photo);
+    if (status.code == PL_OK) status = pl_photo_rows(photo, bytes.data(), height);
+    if (status.code == PL_OK) status = pl_photo_end(photo, static_cast<float*>(result.data()));
   }
   check(status);
   return result;

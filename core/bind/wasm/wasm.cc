@@ -52,10 +52,24 @@ int32_t run(pl_lens* lens, uint32_t batch, const float* const* inputs, float* co
   return status->code;
 }
 
-POCKETLENS_EXPORT(prepare)
-int32_t prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width, uint32_t height,
-                uint32_t pixel_bytes, uint32_t crops, float* inputs, pl_status* status) {
-  *status = pl_prepare(recipe, pixels, width, height, pixel_bytes, crops, inputs);
+// The photo, or 0: then `status` says why.
+POCKETLENS_EXPORT(photo_begin)
+pl_photo* photo_begin(const pl_recipe* recipe, uint32_t width, uint32_t height, uint32_t crops,
+                      pl_status* status) {
+  pl_photo* photo = nullptr;
+  *status = pl_photo_begin(recipe, width, height, 4, crops, &photo);
+  return photo;
+}
+
+POCKETLENS_EXPORT(photo_rows)
+int32_t photo_rows(pl_photo* photo, const uint8_t* pixels, uint32_t rows, pl_status* status) {
+  *status = pl_photo_rows(photo, pixels, rows);
+  return status->code;
+}
+
+POCKETLENS_EXPORT(photo_end)
+int32_t photo_end(pl_photo* photo, float* inputs, pl_status* status) {
+  *status = pl_photo_end(photo, inputs);
   return status->code;
 }
 

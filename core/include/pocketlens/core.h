@@ -98,10 +98,15 @@ typedef struct {
 } pl_recipe;
 
 /* The inputs for `crops` views (1, 5 or 10) of a photo: resized, cropped, (pixel - mean) / scale,
- * one view after the other as (channels, height, width). `pixels` are width x height of 3 bytes or
- * of 4, whose last is not looked at. The same bytes come out on every machine. */
-pl_status pl_prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width,
-                     uint32_t height, uint32_t pixel_bytes, uint32_t crops, float* inputs);
+ * one view after the other as (channels, height, width). The photo comes in rows, from the top, as
+ * many at a time as is convenient, of pixels of 3 bytes or of 4, whose last is not looked at. The
+ * same floats come out on every machine. The recipe's mean picture is read until pl_photo_end,
+ * which frees the photo and may be given NULL for the inputs, to free it only. */
+typedef struct pl_photo pl_photo;
+pl_status pl_photo_begin(const pl_recipe* recipe, uint32_t width, uint32_t height,
+                         uint32_t pixel_bytes, uint32_t crops, pl_photo** photo);
+pl_status pl_photo_rows(pl_photo* photo, const uint8_t* pixels, uint32_t rows);
+pl_status pl_photo_end(pl_photo* photo, float* inputs);
 
 pl_memory pl_memory_of(const pl_lens* lens);
 const char* pl_target_of(const pl_lens* lens);

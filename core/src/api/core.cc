@@ -14,6 +14,10 @@ struct pl_lens {
   pocketlens::Lens lens;
 };
 
+struct pl_photo {
+  pocketlens::Prepare prepare;
+};
+
 namespace {
 
 using pocketlens::Code;
@@ -111,15 +115,32 @@ pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, floa
   return to_c(lens->lens.run(batch, inputs, outputs));
 }
 
-pl_status pl_prepare(const pl_recipe* recipe, const uint8_t* pixels, uint32_t width,
-                     uint32_t height, uint32_t pixel_bytes, uint32_t crops, float* inputs) {
-  if (recipe == nullptr || pixels == nullptr || inputs == nullptr) {
-    return to_c(pocketlens::fail(Code::kBadArgument));
+pl_status pl_photo_begin(const pl_recipe* recipe, uint32_t width, uint32_t height,
+                         uint32_t pixel_bytes, uint32_t crops, pl_photo** photo) {
+  if (recipe == nullptr || photo == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
+  *photo = nullptr;
+  pl_photo* begun = new (std::nothrow) pl_photo;
+  if (begun == nullptr) return to_c(pocketlens::fail(Code::kNoMemory));
+  const Status status =
+      begun->prepare.begin(recipe_of(*recipe), {width, height, pixel_bytes}, crops);
+  if (status.ok()) {
+    *photo = begun;
+  } else {
+    delete begun;
   }
-  const pocketlens::Recipe own = recipe_of(*recipe);
-  const pocketlens::Photo photo = {pixels, width, height, pixel_bytes};
-  const Status status = pocketlens::check_photo(own, photo, crops);
-  return to_c(status.ok() ? pocketlens::prepare(own, photo, crops, inputs) : status);
+  return to_c(status);
+}
+
+pl_status pl_photo_rows(pl_photo* photo, const uint8_t* pixels, uint32_t rows) {
+  if (photo == nullptr || pixels == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
+  return to_c(photo->prepare.take(pixels, rows));
+}
+
+pl_status pl_photo_end(pl_photo* photo, float* inputs) {
+  const bool wanted = photo != nullptr && inputs != nullptr;
+  const Status status = wanted ? photo->prepare.finish(inputs) : Status();
+  delete photo;
+  return to_c(status);
 }
 
 pl_memory pl_memory_of(const pl_lens* lens) {

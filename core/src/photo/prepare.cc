@@ -1,8 +1,6 @@
 #include "photo/prepare.h"
 
 #include "kernels/half.h"
-#include "photo/resample.h"
-#include "photo/views.h"
 
 namespace pocketlens {
 namespace {
@@ -62,39 +60,51 @@ uint32_t wrong_field(const Recipe& recipe) {
   return 0;
 }
 
-}  // namespace
-
-Status check_photo(const Recipe& recipe, const Photo& photo, uint32_t crops) {
+// What is wrong with a photo or a number of crops; ok where nothing is.
+Status judge(const PhotoSize& photo, uint32_t crops) {
   constexpr uint64_t kMost = uint64_t{1} << 28;
-  const uint32_t field = wrong_field(recipe);
-  if (field != 0) return fail(Code::kRecipe, field);
   if (crops != 1 && crops != 5 && crops != 10) return fail(Code::kBadArgument, crops, 10);
   if (photo.pixel_bytes != 3 && photo.pixel_bytes != 4) {
     return fail(Code::kBadArgument, photo.pixel_bytes, 4);
   }
   const uint64_t pixels = uint64_t{photo.width} * photo.height;
   if (pixels == 0) return fail(Code::kBadArgument, 0, 1);
-  if (pixels > kMost) return fail(Code::kTooLarge, pixels, kMost);
+  return pixels > kMost ? fail(Code::kTooLarge, pixels, kMost) : Status();
+}
+
+}  // namespace
+
+Status Prepare::begin(const Recipe& recipe, const PhotoSize& photo, uint32_t crops) {
+  const uint32_t field = wrong_field(recipe);
+  if (field != 0) return fail(Code::kRecipe, field);
+  Status status = judge(photo, crops);
+  if (status.ok()) status = lay_views(recipe, photo.width, photo.height, crops, &views_);
+  if (!status.ok()) return status;
+  recipe_ = recipe;
+  missing_ = photo.height;
+  // Of a single view only its own pixels are made; several ones reach into all corners.
+  box_ = views_.count == 1 ? Box{views_.left[0], views_.top[0], recipe.width, recipe.height}
+                           : Box{0, 0, views_.width, views_.height};
+  const bool made = resample_.reset(photo, recipe.filter, views_.width, views_.height, box_);
+  return made ? status : fail(Code::kNoMemory);
+}
+
+Status Prepare::take(const uint8_t* pixels, uint32_t rows) {
+  if (rows > missing_) return fail(Code::kBadArgument, rows, missing_);
+  resample_.take(pixels, rows);
+  missing_ -= rows;
   return Status();
 }
 
-Status prepare(const Recipe& recipe, const Photo& photo, uint32_t crops, float* inputs) {
-  Views views;
-  const Status laid = lay_views(recipe, photo.width, photo.height, crops, &views);
-  if (!laid.ok()) return laid;
-  // Of a single view only its own pixels are made; several ones reach into all corners.
-  const bool one = views.count == 1;
-  const Box box = one ? Box{views.left[0], views.top[0], recipe.width, recipe.height}
-                      : Box{0, 0, views.width, views.height};
+Status Prepare::finish(float* inputs) {
+  if (missing_ != 0) return fail(Code::kNotReady, missing_, 0);
   Pixels pixels;
-  if (!resample(photo, recipe.filter, views.width, views.height, box, &pixels)) {
-    return fail(Code::kNoMemory);
-  }
-  for (int mirrored = 0; mirrored <= (views.mirrored ? 1 : 0); ++mirrored) {
-    for (uint32_t view = 0; view < views.count; ++view) {
-      const size_t left = views.left[view] - box.left, top = views.top[view] - box.top;
-      for (size_t channel = 0; channel < recipe.channel_count(); ++channel) {
-        inputs = write_channel(recipe, pixels, left, top, mirrored != 0, channel, inputs);
+  if (!resample_.finish(&pixels)) return fail(Code::kNoMemory);
+  for (int mirrored = 0; mirrored <= (views_.mirrored ? 1 : 0); ++mirrored) {
+    for (uint32_t view = 0; view < views_.count; ++view) {
+      const size_t left = views_.left[view] - box_.left, top = views_.top[view] - box_.top;
+      for (size_t channel = 0; channel < recipe_.channel_count(); ++channel) {
+        inputs = write_channel(recipe_, pixels, left, top, mirrored != 0, channel, inputs);
       }
     }
   }

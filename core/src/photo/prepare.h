@@ -6,14 +6,29 @@
 
 #include "base/status.h"
 #include "photo/recipe.h"
+#include "photo/resample.h"
+#include "photo/views.h"
 
 namespace pocketlens {
 
-// What is wrong with a recipe, a photo or a number of crops; ok where nothing is.
-Status check_photo(const Recipe& recipe, const Photo& photo, uint32_t crops);
+class Prepare {
+ public:
+  // crops: 1, 5 or 10. Judges all three; the mean picture is read by finish().
+  Status begin(const Recipe& recipe, const PhotoSize& photo, uint32_t crops);
 
-// inputs: crops x (channels, height, width). What check_photo() found right.
-Status prepare(const Recipe& recipe, const Photo& photo, uint32_t crops, float* inputs);
+  // Takes the photo's next rows, from the top.
+  Status take(const uint8_t* pixels, uint32_t rows);
+
+  // Once all rows are there. inputs: crops x (channels, height, width).
+  Status finish(float* inputs);
+
+ private:
+  Recipe recipe_ = {};
+  Views views_ = {};
+  Box box_ = {};          // of the resized photo: what views need of it
+  uint32_t missing_ = 0;  // rows
+  Resample resample_;
+};
 
 }  // namespace pocketlens
 

@@ -1,4 +1,4 @@
-// How a photo becomes the network's input, and the photo: plain values (docs/format/lens.md has the
+// How a photo becomes the network's input, and its size: plain values (docs/format/lens.md has the
 // same fields, and src/pocketlens/images says what they mean).
 #ifndef POCKETLENS_PHOTO_RECIPE_H
 #define POCKETLENS_PHOTO_RECIPE_H
@@ -29,11 +29,12 @@ struct Recipe {
   size_t channel_count() const { return channels == Channels::kGray ? 1 : 3; }
 };
 
-// Interleaved bytes, red first; a fourth byte of a pixel is not looked at.
-struct Photo {
-  const uint8_t* pixels;
+// Rows of interleaved bytes, red first; a fourth byte of a pixel is not looked at.
+struct PhotoSize {
   uint32_t width, height;
   uint32_t pixel_bytes;  // 3 or 4
+
+  size_t row_bytes() const { return static_cast<size_t>(width) * pixel_bytes; }
 };
 
 }  // namespace pocketlens

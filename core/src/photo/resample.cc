@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "photo/taps.h"
-
 namespace pocketlens {
 namespace {
 
@@ -62,28 +60,32 @@ bool Pixels::reset(uint32_t width, uint32_t height) {
   return memory_.reset(uint64_t{stride_} * height);
 }
 
-bool resample(const Photo& photo, Filter filter, uint32_t width, uint32_t height, Box box,
-              Pixels* out) {
-  Taps across, down;
-  if (!across.reset(filter, photo.width, width, box.left, box.left + box.width) ||
-      !down.reset(filter, photo.height, height, box.top, box.top + box.height)) {
-    return false;
+bool Resample::reset(const PhotoSize& photo, Filter filter, uint32_t width, uint32_t height,
+                     Box box) {
+  photo_ = photo;
+  box_ = box;
+  next_ = 0;
+  return across_.reset(filter, photo.width, width, box.left, box.left + box.width) &&
+         down_.reset(filter, photo.height, height, box.top, box.top + box.height) &&
+         shorter_.reset(box.width, down_.last() - down_.first(0)) &&
+         row_.reset(photo.row_bytes() + 1);
+}
+
+void Resample::take(const uint8_t* pixels, uint32_t rows) {
+  const uint32_t top = down_.first(0);
+  for (uint32_t end = next_ + rows; next_ < end; ++next_, pixels += photo_.row_bytes()) {
+    if (next_ < top || next_ >= down_.last()) continue;
+    memcpy(row_.data(), pixels, photo_.row_bytes());
+    along_row(row_.data(), photo_.pixel_bytes, across_, box_.width, shorter_.row(next_ - top));
   }
-  const uint32_t top = down.first(0), rows = down.last() - top;
-  const size_t row_bytes = static_cast<size_t>(photo.width) * photo.pixel_bytes;
-  Pixels shorter;
-  Array<uint8_t> row;  // with room behind its last pixel
-  if (!shorter.reset(box.width, rows) || !row.reset(row_bytes + 1) ||
-      !out->reset(box.width, box.height)) {
-    return false;
-  }
-  for (uint32_t y = 0; y < rows; ++y) {
-    memcpy(row.data(), photo.pixels + (top + y) * row_bytes, row_bytes);
-    along_row(row.data(), photo.pixel_bytes, across, box.width, shorter.row(y));
-  }
-  for (uint32_t y = 0; y < box.height; ++y) {
-    along_column(shorter.row(down.first(y) - top), shorter.stride(), down.weights(y), down.count(y),
-                 out->row(y));
+}
+
+bool Resample::finish(Pixels* out) {
+  if (!out->reset(box_.width, box_.height)) return false;
+  const uint32_t top = down_.first(0);
+  for (uint32_t y = 0; y < box_.height; ++y) {
+    along_column(shorter_.row(down_.first(y) - top), shorter_.stride(), down_.weights(y),
+                 down_.count(y), out->row(y));
   }
   return true;
 }

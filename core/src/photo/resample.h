@@ -1,4 +1,4 @@
-// A part of a photo at another size.
+// A part of a photo at another size, from rows that come one after the other.
 #ifndef POCKETLENS_PHOTO_RESAMPLE_H
 #define POCKETLENS_PHOTO_RESAMPLE_H
 
@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "photo/recipe.h"
+#include "photo/taps.h"
 
 namespace pocketlens {
 
@@ -28,11 +29,29 @@ class Pixels {
   size_t stride_ = 0;
 };
 
-// The pixels of `box` of the photo resized to `width` x `height`; nothing else is computed. First
+// The pixels of a box of the photo resized to `width` x `height`; nothing else is computed. First
 // along rows, then along columns, rounded to bytes after each: Pillow's bytes, as it did before
-// version 13. False where there is no memory.
-[[nodiscard]] bool resample(const Photo& photo, Filter filter, uint32_t width, uint32_t height,
-                            Box box, Pixels* out);
+// version 13.
+class Resample {
+ public:
+  // False where there is no memory.
+  [[nodiscard]] bool reset(const PhotoSize& photo, Filter filter, uint32_t width, uint32_t height,
+                           Box box);
+
+  // Takes the photo's next rows, from the top.
+  void take(const uint8_t* pixels, uint32_t rows);
+
+  // What has become of all rows. False where there is no memory.
+  [[nodiscard]] bool finish(Pixels* out);
+
+ private:
+  PhotoSize photo_ = {};
+  Box box_ = {};
+  Taps across_, down_;
+  uint32_t next_ = 0;   // the row of the photo that comes next
+  Pixels shorter_;      // rows that count, at their new width
+  Array<uint8_t> row_;  // with room behind its last pixel
+};
 
 }  // namespace pocketlens
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MAKE_AGAIN = "Make the lens again from the model."
 
 PHOTO_TOO_LARGE = 7
-"""Of pl_prepare: the photo, or what it would be resized to."""
+"""Of pl_photo_begin: the photo, or what it would be resized to."""
 
 # By code: slug, sentence (with {where}, {seen}, {expected}), cure.
 REFUSALS: dict[int, tuple[str, str, str]] = {
