@@ -19,6 +19,7 @@ from pocketlens.images.recipe import Recipe
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label
+from pocketlens.tuning.finish import asked_tuning
 
 
 def compress(
@@ -32,6 +33,7 @@ def compress(
     max_drop: float | None = None,
     lagrangian: float | None = None,
     photos: str | os.PathLike[str] | None = None,
+    tune: bool | int = False,
     seed: int = 0,
     threads: int = 1,
     crush: int | None = 4,
@@ -62,6 +64,9 @@ def compress(
                   network's; the receipt in the lens is of photos that nothing was chosen by
     lagrangian    nats a photo that a bit may cost, in place of these two
     photos        to calibrate on, and for max_drop to choose and measure on: a folder or an .npz
+    tune          then train palettes and biases on the photos, indices staying as they are, and
+                  keep what came of it where it helps: True for some minutes, or so many passes
+                  over the photos. Needs torch
     seed          of what is drawn by chance
     threads       the result is the same for any number
 
@@ -79,6 +84,7 @@ def compress(
         threads=threads,
         widths=[name for name, value in widths.items() if value is not None],
     )
+    tuning = asked_tuning(tune, price)
     settings = Settings(
         bits=8 if bits is None else bits,
         palette_size=palette_size,
@@ -95,6 +101,7 @@ def compress(
             price=price,
             crush=settings.crush,
             about=about,
+            finish=tuning,
             progress=progress,
         )
     return open_lens(out)

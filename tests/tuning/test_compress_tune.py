@@ -11,8 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import pocketlens
+from pocketlens.base.errors import UsageError
 from pocketlens.cli.main import main
 from pocketlens.lensfile.reader import read_lens
+from pocketlens.tuning.effort import MOST_PASSES
 from small_models import write_small_classifier
 
 with_torch = pytest.mark.skipif(
@@ -69,6 +72,43 @@ def test_it_is_said_in_words_and_check_by_check(folder: Path) -> None:
     assert "tuning, untouched: KL" in result.output
     assert "tuning, check 2: KL" in result.output
     assert "it was dropped" in result.output or "Fine-tuned on" in result.output
+
+
+@with_torch
+def test_without_a_number_the_network_says_how_much(folder: Path) -> None:
+    told = document("--tune", "--max-size", 13_000, "--photos", "photos.npz", "--no-crush")
+    tuning = told["tuning"]
+    assert isinstance(tuning, dict)
+    assert tuning["passes"] == MOST_PASSES
+    settings = json.loads(read_lens(folder / "x.lens").provenance.settings)
+    assert settings["tuning"].endswith(f", {MOST_PASSES} passes")
+
+
+@with_torch
+def test_the_door_has_a_twin(folder: Path) -> None:
+    document("--max-size", 13_000, "--photos", "photos.npz", "--no-crush", "--tune", 2)
+    with pocketlens.compress(
+        "model.onnx", "y.lens", max_size=13_000, photos="photos.npz", recipe="cifar-raw",
+        crush=None, tune=2, threads=2,
+    ):  # fmt: skip
+        assert (folder / "y.lens").read_bytes() == (folder / "x.lens").read_bytes()
+    with pytest.raises(UsageError, match="tuning-needs-photos"):
+        pocketlens.compress("model.onnx", "z.lens", recipe="cifar-raw", tune=True)
+
+
+@with_torch
+def test_an_interruption_leaves_the_old_lens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "x.lens").write_text("what stood there")
+    kept = sorted(path.name for path in folder.iterdir())
+
+    def stop(*_: object, **__: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pocketlens.torchnet.distil.Distillation.step", stop)
+    result = compressed("--lagrangian", 1e-6, "--photos", "photos.npz", "--no-crush", "--tune", 2)
+    assert result.exit_code == 1
+    assert (folder / "x.lens").read_text() == "what stood there"
+    assert sorted(path.name for path in folder.iterdir()) == kept
 
 
 @with_torch

@@ -13,6 +13,7 @@ from pocketlens.base.errors import DataError, MissingExtraError, UsageError
 from pocketlens.engine.core import CoreEngine
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.writer import write_lens
+from pocketlens.tuning.effort import MOST_PASSES
 from pocketlens.tuning.settings import TuningSettings
 from pocketlens.tuning.tune import Tuned, schedule, tune
 from tuning.conftest import Coded
@@ -61,8 +62,8 @@ def test_what_is_written_is_what_was_judged(coded: Coded, better: Tuned) -> None
     engine.close()
 
 
-def test_the_same_again(coded: Coded, better: Tuned) -> None:
-    assert tuned(coded) == better
+def test_the_same_again_with_any_threads(coded: Coded, better: Tuned) -> None:
+    assert tuned(coded, threads=2) == better
 
 
 @with_torch
@@ -104,6 +105,13 @@ def test_threads_of_torch_are_put_back(coded: Coded) -> None:
     before = torch.get_num_threads()
     tuned(coded, passes=1, threads=before + 1)
     assert torch.get_num_threads() == before
+
+
+@with_torch
+def test_passes_are_as_many_as_the_network_allows(coded: Coded) -> None:
+    told = tuned(coded, passes=None)
+    assert told.passes == MOST_PASSES
+    assert len(told.kl) == MOST_PASSES + 1
 
 
 @with_torch

@@ -15,7 +15,7 @@ from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.recipe_options import recipe_from, recipe_options
 from pocketlens.cli.trial_log import drop_json, trial_json, trial_log
-from pocketlens.cli.tuning_options import asked_tuning, tuning_json, tuning_option, tuning_text
+from pocketlens.cli.tuning_options import tuning_json, tuning_log, tuning_option, tuning_text
 from pocketlens.compression.about import About
 from pocketlens.compression.overrides import read_overrides
 from pocketlens.compression.priced import (
@@ -30,6 +30,7 @@ from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
+from pocketlens.tuning.finish import asked_tuning
 
 
 @click.command(name="compress")
@@ -70,14 +71,15 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --recipe-file bits.toml
     pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
     pocketlens compress model.onnx --max-drop 0.5 --photos labelled/
-    pocketlens compress model.onnx --max-size 25kB --photos unlabelled/ --tune 8
+    pocketlens compress model.onnx --max-size 25kB --photos unlabelled/ --tune
     """
     target = out or beside(model, ".lens")
     keep_apart(model, target)
     request = recipe_from(options)
     labels = read_labels(options["labels"]) if options["labels"] else None
     about = About(request, labels, options["name"], options["licence"])
-    price, tuning = asked_tuning(options, _price(options))
+    price = _price(options)
+    tuning = asked_tuning(options["tune"], price, tell=tuning_log(hidden=options["as_json"]))
     priced: Priced | None = None
     with progress_bar(hidden=options["as_json"]) as progress:
         if price is None:

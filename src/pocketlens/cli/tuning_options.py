@@ -4,52 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
 
-from pocketlens.base.errors import UsageError
-from pocketlens.compression.priced import Price
 from pocketlens.tuning.finish import FineTuning
-from pocketlens.tuning.settings import TuningSettings
-from pocketlens.tuning.tune import Tuned
+from pocketlens.tuning.tune import Tell, Tuned
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PHOTO_LIMIT = 4096
-"""Most photos used where fine-tuning is asked for: it makes more of many than calibration does."""
+
+class Passes(click.ParamType):  # type: ignore[type-arg]
+    """A number of passes; without one, as many as take some minutes."""
+
+    name = "passes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bool | int:
+        """True: some minutes; a number: so many passes."""
+        return value if isinstance(value, bool) else click.INT.convert(value, param, ctx)
 
 
 def tuning_option(command: Command) -> Command:
     """Give a command --tune."""
     option = click.option(
         "--tune",
-        type=int,
-        metavar="PASSES",
-        help="Then train palettes and biases on the photos; kept where it helps. Needs torch.",
+        type=Passes(),
+        is_flag=False,
+        flag_value=True,
+        default=False,
+        metavar="[PASSES]",
+        help="Then train palettes and biases on the photos, for some minutes or so many passes; "
+        "kept where it helps. Needs torch.",
     )
     return option(command)
-
-
-def asked_tuning(
-    options: dict[str, Any], price: Price | None
-) -> tuple[Price | None, FineTuning | None]:
-    """The price with as many photos as fine-tuning wants, and the fine-tuning; None: not asked.
-
-    Raises UsageError, MissingExtraError.
-    """
-    if options["tune"] is None:
-        return price, None
-    if price is None or price.photos is None:
-        raise UsageError(
-            "Fine-tuning needs photos and a budget to make the lens by: give --photos and "
-            "--max-size, --max-drop or --lagrangian, or leave --tune out.",
-            slug="tuning-needs-photos",
-        )
-    settings = TuningSettings(passes=options["tune"], seed=price.seed, threads=price.threads)
-    tuning = FineTuning(settings, tell=_teller(hidden=options["as_json"]))
-    return replace(price, photo_limit=PHOTO_LIMIT), tuning
 
 
 def tuning_json(tuning: FineTuning | None) -> dict[str, Any]:
@@ -59,7 +48,7 @@ def tuning_json(tuning: FineTuning | None) -> dict[str, Any]:
     tuned = tuning.tuned
     kl = [nats if math.isfinite(nats) else None for nats in tuned.kl]
     return {"tuning": {"kept": tuned.is_better, "check": tuned.kept, "select_kl": kl,
-                       "photos": tuned.photos}}  # fmt: skip
+                       "photos": tuned.photos, "passes": tuned.passes}}  # fmt: skip
 
 
 def tuning_text(tuned: Tuned) -> str:
@@ -75,7 +64,9 @@ def tuning_text(tuned: Tuned) -> str:
     )
 
 
-def _teller(*, hidden: bool) -> Callable[[int, float, bool], None]:
+def tuning_log(*, hidden: bool) -> Tell:
+    """Tells every check on stderr."""
+
     def tell(number: int, kl: float, best: bool) -> None:
         if not hidden:
             what = f"check {number}" if number else "untouched"

@@ -31,7 +31,7 @@ from pocketlens.compression.judging import Judge, Verdict
 from pocketlens.compression.material import Material
 from pocketlens.compression.photo_limit import photo_limit
 from pocketlens.compression.story import frame
-from pocketlens.graph.graph import Network
+from pocketlens.graph.graph import Graph, Network
 from pocketlens.lensfile.contents import LensContents, Receipt
 from pocketlens.lensfile.writer import write_lens
 
@@ -62,7 +62,7 @@ class Price:
     photos       photos to calibrate on: a folder or an .npz; None: without, which is clearly
                  worse. For a drop they may be labelled as a data set is
     photo_limit  most photos used; for a drop, of the part fit that part of it which is its share.
-                 None: by what a photo costs (photo_limit.py)
+                 None: by what a photo costs (photo_limit.py), or what a Finish wants
     seed         of the sensitivities
     threads      of everything; the result is the same for any number
     """
@@ -164,6 +164,9 @@ def asked_price(
 class Finish(Protocol):
     """Makes a coded lens better, its file no larger: fine-tuning, say."""
 
+    def photo_limit(self, graph: Graph) -> int:
+        """Most photos that it wants, of all parts."""
+
     def told(self) -> Mapping[str, Any]:
         """What the lens's settings keep of it, no shorter than they will."""
 
@@ -220,7 +223,7 @@ def compress_at_price(
     tell   told of every trial: its price, its bytes, what it loses
     Raises UsageError, DataError, ImageError, FileError.
     """
-    empty, material = _gathered(imported, price, about, progress)
+    empty, material = _gathered(imported, price, about, progress, finish)
     if material.parts is not None:
         chosen_by = price.drop_points is not None or finish is not None
         kept = material.parts.told(chosen=chosen_by)
@@ -275,14 +278,20 @@ def look(
 
 
 def _gathered(
-    imported: Imported, price: Price, about: About | None, progress: Progress
+    imported: Imported,
+    price: Price,
+    about: About | None,
+    progress: Progress,
+    finish: Finish | None = None,
 ) -> tuple[LensContents, Material]:
+    graph = imported.network.graph
     empty = frame(imported, settings=price.to_json(), about=about or About())
     material = Material.gather(
         imported,
         empty,
         photos=price.photos,
-        limit=price.photo_limit or photo_limit(imported.network.graph, empty.recipe),
+        limit=price.photo_limit
+        or (photo_limit(graph, empty.recipe) if finish is None else finish.photo_limit(graph)),
         drop_points=price.drop_points,
         threads=price.threads,
         progress=progress,

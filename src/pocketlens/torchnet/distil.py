@@ -8,8 +8,9 @@ of its own tensor, so that one rate serves networks of any scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -25,19 +26,11 @@ from pocketlens.torchnet.trainable import Trainable
 Array = NDArray[np.float32]
 Keep = Callable[[Array], Array]
 
+PARTS = 2
+"""A batch is always cut into so many; whether they go side by side changes nothing."""
+
 _LEAST = 1e-30  # of a probability whose logarithm is taken
 _BETAS = (0.9, 0.99)  # of Adam: there are only some hundred steps
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Let torch use so many threads, and as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Distillation:
@@ -52,6 +45,7 @@ class Distillation:
         value_rate: float,
         layer_rate: float,
         example: Array,
+        pool: Executor,
     ) -> None:
         """Get ready to train.
 
@@ -60,7 +54,9 @@ class Distillation:
         value_rate     step of values in units of their scale
         layer_rate     step of biases in units of the spread of their layer's outputs
         example        (n, C, H, W): pictures on which that spread is seen
+        pool           of workers(), for the parts of a batch
         """
+        self._pool = pool
         self._module = NetworkModule(network)
         self._probabilities = probabilities
         spreads = self._spreads(example)
@@ -83,6 +79,28 @@ class Distillation:
         for group in self._adam.param_groups:
             group["lr"] = rate * group["full_lr"]
         tensors = {name: cell.tensor() for name, cell in self._cells.items()}
+        leaves = {name: each.detach().requires_grad_() for name, each in tensors.items()}
+        cuts = np.linspace(0, len(pictures), min(PARTS, len(pictures)) + 1).astype(int)
+        parts = list(pairwise(cuts))
+        found = list(
+            self._pool.map(
+                lambda part: self._gradients(
+                    pictures[slice(*part)], answers[slice(*part)], leaves, of=len(pictures)
+                ),
+                parts,
+            )
+        )
+        self._adam.zero_grad()
+        torch.autograd.backward(
+            list(tensors.values()), [sum(each) for each in zip(*(g for _, g in found), strict=True)]
+        )
+        self._adam.step()
+        return sum(loss for loss, _ in found)
+
+    def _gradients(
+        self, pictures: Array, answers: Array, tensors: Mapping[str, Tensor], *, of: int
+    ) -> tuple[float, tuple[Tensor, ...]]:
+        """Loss and gradients of some of the `of` pictures of a batch."""
         out = self._module(torch.from_numpy(pictures), tensors=tensors)
         scores = out.reshape(len(pictures), -1)
         scores = scores.clamp(min=_LEAST).log() if self._probabilities else scores
@@ -90,12 +108,13 @@ class Distillation:
             functional.log_softmax(scores, 1),
             torch.from_numpy(answers),
             log_target=True,
-            reduction="batchmean",
+            reduction="sum",
         )
-        self._adam.zero_grad()
-        loss.backward()
-        self._adam.step()
-        return float(loss.detach())
+        loss = loss / of
+        gradients = torch.autograd.grad(
+            loss, list(tensors.values()), allow_unused=True, materialize_grads=True
+        )
+        return float(loss.detach()), gradients
 
     def values(self) -> dict[str, Array]:
         """A copy of all trained values, by the name of their tensor."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
 
 import numpy as np
@@ -35,6 +35,7 @@ from pocketlens.torchnet.fisher_sums import (
     seen_by,
 )
 from pocketlens.torchnet.module import NetworkModule
+from pocketlens.torchnet.workers import workers
 
 Floats = NDArray[np.float64]
 Sums = dict[str, LayerSums]
@@ -101,25 +102,16 @@ def _runs(photos: Iterable[tuple[NDArray[np.float32], list[Tensor]]]) -> Iterato
 def _in_order(
     work: Callable[[_Run], Sums], runs: Iterable[_Run], threads: int
 ) -> Iterator[tuple[int, Sums]]:
-    """How many photos a run has, and what comes of it; few runs are under way at once.
-
-    Torch itself uses one thread: two for one photo's small layers are several times slower where
-    anything else runs.
-    """
+    """How many photos a run has, and what comes of it; few runs are under way at once."""
     waiting: deque[tuple[int, Future[Sums]]] = deque()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # those that begin now take it over
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for run in runs:
-                waiting.append((len(run), pool.submit(work, run)))
-                if len(waiting) > threads:
-                    count, future = waiting.popleft()
-                    yield count, future.result()
-            for count, future in waiting:
+    with workers(threads) as pool:
+        for run in runs:
+            waiting.append((len(run), pool.submit(work, run)))
+            if len(waiting) > threads:
+                count, future = waiting.popleft()
                 yield count, future.result()
-    finally:
-        torch.set_num_threads(before)
+        for count, future in waiting:
+            yield count, future.result()
 
 
 class _Gradients:

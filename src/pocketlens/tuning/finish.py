@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress
 from pocketlens.calibration.photos import PhotoParts
-from pocketlens.graph.graph import Network
+from pocketlens.compression.priced import Price
+from pocketlens.graph.graph import Graph, Network
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.torchnet.network import ask_for_torch
+from pocketlens.tuning.effort import MOST_PASSES, photos_for_tuning
 from pocketlens.tuning.settings import TuningSettings
-from pocketlens.tuning.tune import Tell, Tuned, tune
+from pocketlens.tuning.tune import Tell, Tuned, tell_nobody, tune
 
 
 class FineTuning:
@@ -30,9 +33,13 @@ class FineTuning:
         self.tuned: Tuned | None = None
         self._tell = tell
 
+    def photo_limit(self, graph: Graph) -> int:
+        """More than calibration alone wants: training makes more of them."""
+        return photos_for_tuning(graph)
+
     def told(self) -> Mapping[str, Any]:
         """What the lens keeps of it in its settings, at its longest."""
-        return {"tuning": self._outcome("dropped")}
+        return {"tuning": _outcome("dropped", self.settings.passes or MOST_PASSES)}
 
     def __call__(
         self, contents: LensContents, network: Network, parts: PhotoParts, *, progress: Progress
@@ -48,10 +55,34 @@ class FineTuning:
             progress=progress,
         )
         kept = json.loads(contents.provenance.settings)
-        kept["tuning"] = self._outcome("kept" if self.tuned.is_better else "dropped")
+        word = "kept" if self.tuned.is_better else "dropped"
+        kept["tuning"] = _outcome(word, self.tuned.passes)
         told = json.dumps(kept, sort_keys=True, separators=(",", ":"))
         provenance = replace(contents.provenance, settings=told)
         return replace(self.tuned.contents, provenance=provenance)
 
-    def _outcome(self, word: str) -> str:
-        return f"{word}, {self.settings.passes} passes"
+
+def asked_tuning(
+    tune: bool | int, price: Price | None, *, tell: Tell = tell_nobody
+) -> FineTuning | None:
+    """The fine-tuning that a caller asks for; None: not asked.
+
+    tune  False: not asked; True: some minutes of it; a number: so many passes over the photos
+    tell  told how each check went
+    Raises UsageError, MissingExtraError.
+    """
+    if tune is False:
+        return None
+    if price is None or price.photos is None:
+        raise UsageError(
+            "Fine-tuning needs photos and a budget to make the lens by: give photos and a largest "
+            "size, a largest drop or a price of a bit as well, or leave fine-tuning out.",
+            slug="tuning-needs-photos",
+        )
+    passes = None if tune is True else tune
+    settings = TuningSettings(passes=passes, seed=price.seed, threads=price.threads)
+    return FineTuning(settings, tell=tell)
+
+
+def _outcome(word: str, passes: int) -> str:
+    return f"{word}, {passes} passes"

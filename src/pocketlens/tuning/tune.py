@@ -22,12 +22,15 @@ from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Network
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.torchnet.network import ask_for_torch
+from pocketlens.tuning.effort import default_passes
 from pocketlens.tuning.judge import SelectJudge
 from pocketlens.tuning.pictures import FloatAnswers, Pictures
 from pocketlens.tuning.settings import TuningSettings
 from pocketlens.tuning.trainables import Place, places_of, with_values
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from pocketlens.torchnet.distil import Distillation
 
 Array = NDArray[np.float32]
@@ -48,6 +51,10 @@ PHOTOS_A_CHECK = 4096
 EXAMPLE_PHOTOS = 16
 
 
+def tell_nobody(number: int, kl: float, best: bool) -> None:
+    """A Tell that says nothing."""
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A lens after fine-tuning.
@@ -57,12 +64,14 @@ class Tuned:
     kl         on the part select, nats a photo: untouched, then at each check; infinite where
                training had broken down
     photos     it was trained on
+    passes     over them
     """
 
     contents: LensContents
     kept: int
     kl: tuple[float, ...]
     photos: int
+    passes: int
 
     @property
     def is_better(self) -> bool:
@@ -77,7 +86,7 @@ def tune(
     select: Sequence[Array],
     *,
     settings: TuningSettings | None = None,
-    tell: Tell = lambda number, kl, best: None,  # noqa: ARG005
+    tell: Tell = tell_nobody,
     progress: Progress = silent,
 ) -> Tuned:
     """Train what a lens's file has room for to answer as the float network.
@@ -89,8 +98,8 @@ def tune(
     tell      told how each check went
 
     Palettes and biases take as many bytes as before; indices and planes are untouched. The same
-    arguments and number of threads give the same bytes. Raises MissingExtraError without torch,
-    DataError 'tuning-needs-photos', EngineError where the core cannot run the network.
+    arguments give the same bytes, with any number of threads. Raises MissingExtraError without
+    torch, DataError 'tuning-needs-photos', EngineError where the core cannot run the network.
     """
     ask_for_torch("Fine-tuning")
     settings = settings or TuningSettings()
@@ -123,6 +132,7 @@ class _Run:
     ) -> None:
         self._contents = contents
         self._settings = settings
+        self._passes = settings.passes or default_passes(contents.graph, len(pictures))
         self._judge = judge
         self._pictures = pictures
         self._tell = tell
@@ -136,15 +146,15 @@ class _Run:
 
     def go(self, fit: Sequence[Array]) -> Tuned:
         """Train, check, keep the best."""
-        from pocketlens.torchnet.distil import torch_threads
+        from pocketlens.torchnet.workers import workers
 
         self._note(self._contents)
         if self._places:
-            with torch_threads(self._settings.threads):
-                self._train(self._distillation(fit))
-        return Tuned(self._best, self._kept, tuple(self._kl), len(self._pictures))
+            with workers(self._settings.threads) as pool:
+                self._train(self._distillation(fit, pool))
+        return Tuned(self._best, self._kept, tuple(self._kl), len(self._pictures), self._passes)
 
-    def _distillation(self, fit: Sequence[Array]) -> Distillation:
+    def _distillation(self, fit: Sequence[Array], pool: Executor) -> Distillation:
         from pocketlens.torchnet.distil import Distillation
 
         graph = self._contents.graph
@@ -156,15 +166,16 @@ class _Run:
             value_rate=self._settings.palette_rate,
             layer_rate=self._settings.bias_rate,
             example=np.concatenate([fit[i] for i in range(min(len(fit), EXAMPLE_PHOTOS))]),
+            pool=pool,
         )
 
     def _train(self, distillation: Distillation) -> None:
-        settings = self._settings
-        steps = -(-len(self._pictures) // settings.batch) * settings.passes
-        checks = max(settings.passes, settings.passes * len(self._pictures) // PHOTOS_A_CHECK)
+        batch, passes = self._settings.batch, self._passes
+        steps = -(-len(self._pictures) // batch) * passes
+        checks = max(passes, passes * len(self._pictures) // PHOTOS_A_CHECK)
         step = 0
-        for number in range(settings.passes):
-            for pictures, answers in self._pictures.batches(number, settings.batch):
+        for number in range(passes):
+            for pictures, answers in self._pictures.batches(number, batch):
                 self._progress(STAGE, step, steps)
                 rate = self._cut * schedule(step / steps)
                 distillation.step(pictures, answers, rate=rate)
