@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CORE_BUILD ?= build/core
 SANITIZED ?= build/sanitized
+AARCH64 ?= build/aarch64
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src core -type f \
@@ -20,7 +21,8 @@ demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real 
 test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp  ## set up everything, then run all tests
 	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure
 	$(BIN)/ctest --test-dir $(SANITIZED) --output-on-failure
-	$(BIN)/python -m pytest
+	$(BIN)/python tools/test_aarch64.py $(AARCH64)
+	POCKETLENS_NEON_CORE=$(AARCH64)/neon_core $(BIN)/python -m pytest
 
 fuzz: $(VENV)/test.stamp $(SANITIZED)/tests.stamp  ## five million changed plans under the sanitizers (10 minutes of a core)
 	$(BIN)/python tests/dump_plans.py $(SANITIZED)/plans

@@ -1,12 +1,11 @@
-// Runs the WebAssembly core for node_core.py. A request is a line of JSON, then the bytes of its
-// arrays, whose sizes the line tells; so is an answer.
+// Runs the WebAssembly core for process_core.py. Requests and answers are those of
+// core/tests/core_server.cc, which says what they are; a lens's number is its address.
 import fs from 'node:fs';
 
 const module = await WebAssembly.compile(fs.readFileSync(process.argv[2]));
 const { exports: core } = await WebAssembly.instantiate(module, {});
 core._initialize();
 const status = core.allocate(64);
-const lenses = [];
 
 const bytesAt = (address, size) => new Uint8Array(core.memory.buffer, address, size);
 
@@ -32,36 +31,33 @@ function text(address) {
 }
 
 const requests = {
-  target: () => [{ target: text(core.target()) }, []],
+  target: () => [[], [new TextEncoder().encode(text(core.target()))]],
   open(_, [plan]) {
     const address = hold(plan);
     const lens = core.open_lens(address, plan.length, status);
     core.release(address);
-    if (lens !== 0) lenses.push(lens);
-    return [{ lens, status: statusNow() }, []];
+    return [[lens, ...statusNow()], []];
   },
-  feed({ lens, plane, band }, [rows]) {
+  feed([lens, plane, band], [rows]) {
     const address = hold(rows);
     core.feed(lens, plane, band, address, rows.length, status);
     core.release(address);
-    return [{ status: statusNow() }, []];
+    return [statusNow(), []];
   },
-  run({ lens, batch, outputs }, inputs) {
+  run([lens, batch], inputs) {
+    const sizes = [];
+    for (let floats; (floats = core.output_floats(lens, sizes.length)); ) sizes.push(4 * batch * floats);
     const given = inputs.map(hold);
-    const made = outputs.map((size) => core.allocate(size));
+    const made = sizes.map((size) => core.allocate(size));
     const tables = [holdAddresses(given), holdAddresses(made)];
     core.run(lens, batch, tables[0], tables[1], status);
-    const results = made.map((address, i) => bytesAt(address, outputs[i]).slice());
+    const results = made.map((address, i) => bytesAt(address, sizes[i]).slice());
     [...given, ...made, ...tables].forEach((address) => core.release(address));
-    return [{ status: statusNow() }, results];
+    return [statusNow(), results];
   },
-  sizes({ lens, inputs, outputs }) {
-    const of = (count, floats) => Array.from({ length: count }, (_, i) => floats(lens, i));
-    return [{ inputs: of(inputs, core.input_floats), outputs: of(outputs, core.output_floats) }, []];
-  },
-  close({ lens }) {
+  close([lens]) {
     core.close_lens(lens);
-    return [{}, []];
+    return [[], []];
   },
 };
 
@@ -78,18 +74,20 @@ function readExactly(size) {
 function readLine() {
   const bytes = [];
   for (let byte = readExactly(1)[0]; byte !== 10; byte = readExactly(1)[0]) bytes.push(byte);
-  return JSON.parse(Buffer.from(bytes).toString());
+  return Buffer.from(bytes).toString();
 }
 
 function writeAll(bytes) {
   for (let at = 0; at < bytes.length; ) at += fs.writeSync(1, bytes, at, bytes.length - at);
 }
 
+const words = (text) => text.split(' ').filter((word) => word !== '');
+
 for (;;) {
-  const request = readLine();
-  const arrays = request.arrays.map(readExactly);
-  const [answer, results] = requests[request.name](request, arrays);
-  const sizes = results.map((result) => result.length);
-  writeAll(Buffer.from(`${JSON.stringify({ ...answer, arrays: sizes })}\n`));
+  const [head, sizes] = readLine().split(';').map(words);
+  const arrays = sizes.map((size) => readExactly(Number(size)));
+  const [numbers, results] = requests[head[0]](head.slice(1).map(Number), arrays);
+  const lengths = results.map((result) => result.length);
+  writeAll(Buffer.from(`${numbers.join(' ')} ; ${lengths.join(' ')}\n`));
   results.forEach(writeAll);
 }

@@ -10,10 +10,11 @@ imports nothing.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from zig import zig
 
 BUILDS = {"simd128": ("-msimd128",), "relaxed_simd": ("-msimd128", "-mrelaxed-simd")}
 TARGET = ("-target", "wasm32-wasi")
@@ -33,13 +34,6 @@ def sources(core: Path) -> list[Path]:
     rooms = (core / "src" / room for room in ("base", "photo", "plan", "run", "api"))
     rest = sorted(path for room in rooms for path in room.glob("*.cc"))
     return [*kernels, *rest, core / "bind" / "wasm" / "wasm.cc"]
-
-
-def zig(*arguments: str) -> None:
-    command = [sys.executable, "-m", "ziglang", "c++", *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(arguments[-3:])} cannot be compiled:\n{done.stderr}")
 
 
 def build(core: Path, out: Path, name: str) -> None:

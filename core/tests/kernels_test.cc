@@ -1,6 +1,11 @@
 // Every instruction set against the plain loops, over odd shapes; and the plain loops themselves
 // against sums taken here from the unpacked weights.
+//
+//     kernels_test [PERCENT]
+//
+// PERCENT of the random problems, where an emulator takes its time; below 100 no large one.
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernels_cases.h"
 
@@ -9,6 +14,9 @@ namespace {
 
 int failures = 0;
 long checks = 0;
+int percent = 100;
+
+int share_of(int problems) { return problems * percent / 100; }
 
 const KernelTable& scalar_table() { return kernel_table(kernel_table_count() - 1); }
 
@@ -44,7 +52,7 @@ void test_decode(const KernelTable& table, Random& random) {
   const int outputs_of[] = {1, 7, 16, 17, 40, 64}, depths[] = {1, 3, 8, 9, 31, 32, 33, 70};
   const int rows_of[] = {1, 4, 16, 32, 40, 1000};
   for (const Encoding encoding : kEncodings) {
-    for (int repeat = 0; repeat < 40; ++repeat) {
+    for (int repeat = 0; repeat < share_of(40); ++repeat) {
       const WeightsCase wc(random, encoding, random.pick(outputs_of), random.pick(depths),
                            random.pick(rows_of));
       const PackedWeights packed(table, wc), plain(scalar_table(), wc);
@@ -166,10 +174,10 @@ ConvShape random_conv(Random& random) {
 }
 
 void test_convs(const KernelTable& table, Random& random) {
-  for (int repeat = 0; repeat < 700; ++repeat) {
+  for (int repeat = 0; repeat < share_of(700); ++repeat) {
     test_conv(table, random, random_conv(random), false);
   }
-  for (int repeat = 0; repeat < 300; ++repeat) {  // as Winograd's way takes them
+  for (int repeat = 0; repeat < share_of(300); ++repeat) {  // as Winograd's way takes them
     ConvShape s = random_conv(random);
     const int many[] = {8, 16, 17, 40, 100, 160, 300};
     s.groups = 1 + random.below(2);
@@ -182,7 +190,7 @@ void test_convs(const KernelTable& table, Random& random) {
     test_conv(table, random, s, false);
   }
   const int group_counts[] = {2, 3, 4, 8}, per_group[] = {1, 2, 3, 4, 8, 12, 16, 24, 32, 48};
-  for (int repeat = 0; repeat < 200; ++repeat) {
+  for (int repeat = 0; repeat < share_of(200); ++repeat) {
     ConvShape s = random_conv(random);
     s.groups = random.pick(group_counts);
     s.channels = s.groups * random.pick(per_group);
@@ -190,11 +198,12 @@ void test_convs(const KernelTable& table, Random& random) {
     s.compact = s.channels <= 8 && random.below(2);
     test_conv(table, random, s, false);
   }
-  for (int repeat = 0; repeat < 300; ++repeat) {
+  for (int repeat = 0; repeat < share_of(300); ++repeat) {
     ConvShape s = random_conv(random);
     s.groups = s.outputs = s.channels;
     test_conv(table, random, s, true);
   }
+  if (percent < 100) return;
   // Large enough for several tiles, several slices of weights, the last not whole.
   test_conv(table, random, {1, 24, 80, 1, 3, 3, 1, 1, 1, 1, 41, 43, false, true, 2}, false);
   test_conv(table, random, {1, 40, 100, 1, 1, 1, 1, 1, 1, 1, 33, 35, false, true, 0}, false);
@@ -240,16 +249,17 @@ void test_linear(const KernelTable& table, Random& random, int batch, int depth,
 
 void test_linears(const KernelTable& table, Random& random) {
   const int sizes[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 48, 64, 100, 130};
-  for (int repeat = 0; repeat < 500; ++repeat) {
+  for (int repeat = 0; repeat < share_of(500); ++repeat) {
     const int batch = random.below(2) ? 1 : 2 + random.below(30);
     test_linear(table, random, batch, random.pick(sizes), random.pick(sizes));
   }
+  if (percent < 100) return;
   for (int batch : {1, 2, 10, 13, 197, 300}) test_linear(table, random, batch, 1100, 90);
 }
 
 void test_matmul(const KernelTable& table, Random& random) {
   const int sizes[] = {1, 2, 3, 7, 15, 16, 17, 33, 48, 65, 130, 150};
-  for (int repeat = 0; repeat < 300; ++repeat) {
+  for (int repeat = 0; repeat < share_of(300); ++repeat) {
     const int m = random.pick(sizes), n = random.pick(sizes), k = random.pick(sizes);
     const int transpose = random.below(2), gap = random.below(3);
     const size_t lda = (size_t)(k + gap), ldb = (size_t)((transpose ? k : n) + gap);
@@ -320,6 +330,80 @@ void test_activations(const KernelTable& table, Random& random) {
   }
 }
 
+// ---- rows
+
+void test_softmax(const KernelTable& table, Random& random, int size) {
+  std::vector<float> x((size_t)size), got(x.size() + 1, 99), want = got;
+  const float spread = expf(4 * random.unit());
+  for (auto& value : x) value = random.below(20) ? random.unit() * spread : -__builtin_inff();
+  x[(size_t)random.below(size)] = random.unit();
+  std::vector<float> in_place = x;
+  table.softmax(x.data(), got.data(), x.size());
+  table.softmax(in_place.data(), in_place.data(), x.size());
+  scalar_table().softmax(x.data(), want.data(), x.size());
+  for (size_t i = 0; i <= x.size(); ++i) {
+    const bool same = i == x.size() || memcmp(&got[i], &in_place[i], 4) == 0;
+    // x - m is rounded, and so is as far off as the spread is large.
+    const double tolerance = 3e-7 * (1 + (double)spread) * fabs((double)want[i]) + 1e-36;
+    if (same && close(got[i], want[i], tolerance)) continue;
+    fail("%s softmax of %d at %zu: %.9g, not %.9g", table.name, size, i, (double)got[i],
+         (double)want[i]);
+    return;
+  }
+}
+
+// A plain matrix, or a blocked picture whose lanes beyond the last channel are not numbers.
+void test_normalize(const KernelTable& table, Random& random, int size, bool blocked) {
+  const size_t rows = 1 + (size_t)random.below(9), blocks = ((size_t)size + 15) / 16;
+  NormRows norm = {};
+  norm.rows = rows;
+  norm.size = (size_t)size;
+  norm.row = blocked ? kLanes : norm.size;
+  norm.block = blocked ? rows * kLanes : kLanes;
+  norm.epsilon = 1e-5f;
+  std::vector<float> x(blocked ? blocks * norm.block : rows * norm.size, kNotANumber);
+  const auto place = [&](size_t i) {
+    return i / norm.size * norm.row + i % norm.size / kLanes * norm.block + i % norm.size % kLanes;
+  };
+  const float shift = 3 * random.unit();
+  for (size_t i = 0; i < rows * norm.size; ++i) x[place(i)] = random.unit() + shift;
+  std::vector<float> scale(blocked ? blocks * kLanes : norm.size), bias = scale;
+  for (auto& value : scale) value = random.unit();
+  for (auto& value : bias) value = random.unit();
+  if (random.below(3)) norm.scale = scale.data();
+  if (random.below(3)) norm.bias = bias.data();
+  std::vector<float> got(x.size() + 1, 99), want = got, in_place = x;
+  norm.input = x.data();
+  norm.output = got.data();
+  table.normalize(norm);
+  norm.output = want.data();
+  scalar_table().normalize(norm);
+  norm.input = norm.output = in_place.data();
+  table.normalize(norm);
+  for (size_t i = 0; i < rows * norm.size; ++i) {
+    const size_t at = place(i);
+    // One value has no variance: what is left of the mean's rounding is not told from zero.
+    if (close(got[at], want[at], 4e-6) && memcmp(&got[at], &in_place[at], 4) == 0) continue;
+    fail("%s normalize rows %zu size %d blocked %d at %zu: %.9g, not %.9g", table.name, rows, size,
+         blocked, i, (double)got[at], (double)want[at]);
+    return;
+  }
+  if (got.back() != 99) fail("%s normalize writes beyond its rows", table.name);
+}
+
+void test_rows(const KernelTable& table, Random& random) {
+  for (int size = 1; size < 70; ++size) {
+    test_softmax(table, random, size);
+    test_normalize(table, random, size, false);
+    test_normalize(table, random, size, true);
+  }
+  for (const int size : {192, 197, 400}) {
+    test_softmax(table, random, size);
+    test_normalize(table, random, size, false);
+    test_normalize(table, random, size, true);
+  }
+}
+
 // The plain loops' decode, from the unpacked weights: what is packed comes back.
 void test_plain_decode(Random& random) {
   for (const Encoding encoding : {Encoding::kIndex1, Encoding::kIndex4, Encoding::kIndex8}) {
@@ -345,9 +429,10 @@ void test_plain_decode(Random& random) {
 }  // namespace
 }  // namespace pocketlens::test
 
-int main() {
+int main(int count, char** arguments) {
   using namespace pocketlens;
   using namespace pocketlens::test;
+  if (count > 1) percent = atoi(arguments[1]);
   Random plain(1);
   test_plain_decode(plain);
   for (size_t i = 0; i + 1 < kernel_table_count(); ++i) {
@@ -358,6 +443,7 @@ int main() {
     test_linears(table, random);
     test_matmul(table, random);
     test_activations(table, random);
+    test_rows(table, random);
     printf("%s: %ld comparisons, %d failures\n", table.name, checks, failures);
   }
   return failures ? 1 : 0;

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from node_core import WASM_TARGETS, WasmEngine
+from neon_core import NEON_TARGETS, neon_core
+from node_core import WASM_TARGETS, node_core
 from pocketlens.engine.core import CoreEngine, targets
 from pocketlens.engine.reference import ReferenceEngine
 from pocketlens.graph.graph import Network
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
+from process_core import ProcessCore, ProcessEngine
 
 Array = NDArray[np.float32]
 Run = Callable[[LensContents, Sequence[Array]], list[Array]]
@@ -34,10 +36,16 @@ RECIPE = Recipe(
 
 @dataclass(frozen=True)
 class Engine:
-    """name: for people; run: contents and inputs in the graph's order to outputs in its order."""
+    """An engine as tests see it.
+
+    name      for people
+    run       contents and inputs in the graph's order to outputs in its order
+    emulated  whether an emulator runs it: dozens of times as slow
+    """
 
     name: str
     run: Run
+    emulated: bool = False
 
 
 def float_contents(network: Network) -> LensContents:
@@ -60,9 +68,9 @@ def _core(target: str) -> Run:
     return run
 
 
-def _wasm(target: str) -> Run:
+def _process(core_of: Callable[[str], ProcessCore], target: str) -> Run:
     def run(contents: LensContents, inputs: Sequence[Array]) -> list[Array]:
-        engine = WasmEngine(contents, target=target)
+        engine = ProcessEngine(contents, core_of(target), target=target)
         try:
             return engine.run(inputs)
         finally:
@@ -74,6 +82,7 @@ def _wasm(target: str) -> Run:
 REFERENCE = Engine("reference", _reference)
 CORES = (
     *(Engine(f"core-{target}", _core(target)) for target in targets()),
-    *(Engine(f"core-wasm_{target}", _wasm(target)) for target in WASM_TARGETS),
+    *(Engine(f"core-wasm_{target}", _process(node_core, target)) for target in WASM_TARGETS),
+    *(Engine(f"core-{target}", _process(neon_core, target), True) for target in NEON_TARGETS),
 )
 ENGINES = (REFERENCE, *CORES)
