@@ -23,6 +23,8 @@ COMMANDS = {
     "inspect": "Show what is in a lens, tensor by tensor.",
     "sweep": "Measure a model at many sizes in one table.",
     "report": "Write a page about a lens.",
+    "app": "Make a page of a lens: a phone's camera that names things, offline.",
+    "serve": "Serve that page from this machine.",
     "demo": "Classify real photos with the bundled lens and write a page about it.",
 }
 """Name and one line; each lives in cli/<name>_command.py as `command`. Loaded when it is asked

@@ -43,7 +43,7 @@ def prepare(
     mean_picture: Buffer | None,
     crops: int,
 ) -> bytearray:
-    """A photo's pixels to the inputs of `crops` views (pl_photo_begin and what follows it in core.h).
+    """A photo's pixels to the inputs of `crops` views (pl_photo_begin in core.h).
 
     pixels  width x height of 3 bytes, or of 4
     fields  the first seven of pl_recipe

@@ -32,7 +32,7 @@ def prepare(photo: Image, recipe: Recipe, *, crops: int = 1) -> bytes:
             photo.tobytes(),
             photo.width,
             photo.height,
-            _fields(recipe),
+            recipe_fields(recipe),
             recipe.mean,
             recipe.scale,
             picture,
@@ -57,8 +57,8 @@ def normalize(view: Image, recipe: Recipe) -> bytes:
     return prepare(pixels, as_it_is)
 
 
-def _fields(recipe: Recipe) -> tuple[int, ...]:
-    """The numbers that pl_recipe (core.h) begins with."""
+def recipe_fields(recipe: Recipe) -> tuple[int, ...]:
+    """The seven numbers that pl_recipe (core.h) begins with."""
     return (
         RESIZE_KINDS.index(recipe.resize),
         recipe.resize_height,
