@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lens_forge import forge, forge_rows, with_tensor
+from lens_forge import forge_rows, with_tensor
+from lens_refusals import assert_refused
 from lens_samples import palette_tensor, plane_of, small_lens
 from pocketlens.base.errors import LensFileError
 from pocketlens.base.halves import even_halves
@@ -227,21 +228,10 @@ READ_AS = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_writer_refuses(name: str, tmp_path: Path) -> None:
+def test_writer_and_reader_refuse(name: str, tmp_path: Path) -> None:
     slug, make = BROKEN[name]
-    with pytest.raises(LensFileError) as caught:
-        write_lens(tmp_path / "model.lens", make())
-    assert caught.value.slug == slug
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", [name for name in BROKEN if name not in NO_FILE_CAN_HOLD])
-def test_reader_refuses(name: str, tmp_path: Path) -> None:
-    slug, make = BROKEN[name]
-    path = forge(tmp_path / "model.lens", make())
-    with pytest.raises(LensFileError) as caught:
-        read_lens(path)
-    assert caught.value.slug == READ_AS.get(name, slug)
+    read_as = None if name in NO_FILE_CAN_HOLD else READ_AS.get(name, slug)
+    assert_refused(make(), slug, tmp_path, read_as=read_as)
 
 
 def same_row_again(rows: Rows) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from palettes.feedback_samples import BITS, VALUES, weights_of
 from pocketlens.palettes.both_ways import (
     Between,
     code_both_ways,
@@ -16,8 +17,6 @@ from pocketlens.palettes.both_ways import (
 from pocketlens.palettes.feedback import Hessian, code_with_feedback, prepare_hessian
 
 Floats = NDArray[np.float64]
-VALUES = np.array([-2.0, -1.0, -0.4, 0.0, 0.5, 1.1, 2.2], np.float32)
-BITS = np.array([5.0, 3.0, 2.5, 1.0, 2.5, 3.0, 5.0], np.float32)
 
 
 def product(size: int, seed: int) -> Floats:
@@ -28,7 +27,7 @@ def product(size: int, seed: int) -> Floats:
 
 
 def posed(outputs: int, columns: int) -> tuple[NDArray[np.float32], Hessian, Between]:
-    weights = np.random.default_rng(5).normal(0, 1, (outputs, columns)).astype(np.float32)
+    weights = weights_of(outputs, columns, 5)
     hessian = prepare_hessian(product(columns, 1)[None], damping=0.01)
     between = prepare_between(product(outputs, 2))
     assert between is not None

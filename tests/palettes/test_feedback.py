@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from palettes.feedback_samples import BITS, VALUES, weights_of
 from pocketlens.base.errors import UsageError
 from pocketlens.palettes.feedback import (
     Hessian,
@@ -19,18 +20,12 @@ from pocketlens.palettes.feedback import (
 )
 
 Floats = NDArray[np.float64]
-VALUES = np.array([-2.0, -1.0, -0.4, 0.0, 0.5, 1.1, 2.2], np.float32)
-BITS = np.array([5.0, 3.0, 2.5, 1.0, 2.5, 3.0, 5.0], np.float32)
 
 
 def correlated(groups: int, columns: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     mixed = rng.normal(size=(groups, 4 * columns, columns)) @ rng.normal(size=(columns, columns))
     return np.matmul(mixed.transpose(0, 2, 1), mixed) / mixed.shape[1]
-
-
-def weights_of(outputs: int, columns: int, seed: int) -> NDArray[np.float32]:
-    return np.random.default_rng(seed).normal(0, 1, (outputs, columns)).astype(np.float32)
 
 
 def loss(errors: NDArray[np.float32], hessian: Hessian, worth: Floats) -> float:
