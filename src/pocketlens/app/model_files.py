@@ -12,12 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import Lens
 from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import build_plan
 from pocketlens.engine.prepare import recipe_fields
+from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
+from pocketlens.planes.plane import Plane
 from pocketlens.planes.scanlines import scanline_bytes
 
 FORMAT = 1
@@ -33,9 +34,7 @@ def file_name(content: bytes, ending: str) -> str:
     return hashlib.sha256(content).hexdigest()[:HASH_DIGITS] + ending
 
 
-def model_files(
-    contents: LensContents, builds: dict[str, bytes], *, progress: Progress = silent
-) -> dict[str, bytes]:
+def model_files(contents: LensContents, builds: dict[str, bytes]) -> dict[str, bytes]:
     """What a page downloads of a lens, by name within its folder.
 
     builds  of the core, by name: WebAssembly modules
@@ -50,25 +49,36 @@ def model_files(
         digest = hashlib.sha256(content).hexdigest()
         return {"file": name, "bytes": len(content), "sha256": digest}
 
+    def bands(plane: Plane) -> list[dict[str, Any]]:
+        row_bytes = scanline_bytes(plane.width, plane.index_bits)
+        return [
+            entry(band.png, ".png") | {"row_bytes": row_bytes * band.rows} for band in plane.bands
+        ]
+
     info: dict[str, Any] = {"format": FORMAT, "name": contents.name}
     info["builds"] = {name: entry(module, ".wasm") for name, module in builds.items()}
     info["plan"] = entry(plan.data, ".plan")
-    info["planes"] = []
-    for number, plane in enumerate(plan.planes):
-        progress("planes", number, len(plan.planes))
-        row_bytes = scanline_bytes(plane.width, plane.index_bits)
-        info["planes"].append(
-            [entry(band.png, ".png") | {"row_bytes": row_bytes * band.rows} for band in plane.bands]
-        )
-    info["recipe"] = _recipe(contents)
-    info["labels"] = [[label.name, *label.path] for label in contents.labels]
-    info["check"], info["softmax"] = _check(contents)
-    parts = (part for plane in info["planes"] for part in plane)
-    info["bytes"] = info["plan"]["bytes"] + sum(part["bytes"] for part in parts)
-    info["facts"] = _facts(contents, info["bytes"])
-    info["layers"] = [_layer(record) for record in contents.tensors if record.plane is not None]
+    info["planes"] = [bands(plane) for plane in plan.planes]
+    info["bytes"] = info["plan"]["bytes"] + sum(plane.png_bytes for plane in plan.planes)
+    info |= _about(contents, info["bytes"])
     text = json.dumps(info, ensure_ascii=False, separators=(",", ":"))
     return files | {INFO: text.encode()}
+
+
+def _about(contents: LensContents, size_bytes: int) -> dict[str, Any]:
+    """What lens.json tells beside the files: how to use them, and what people may want to know."""
+    with Lens(contents) as lens:
+        answers = lens.classify(noise(NOISE_WIDTH, NOISE_HEIGHT), top=CHECKED_CLASSES)
+        softmax = not lens.gives_probabilities
+    expected = [[answer.number, round(answer.confidence, 7)] for answer in answers]
+    return {
+        "recipe": _recipe(contents.recipe),
+        "labels": [[label.name, *label.path] for label in contents.labels],
+        "softmax": softmax,
+        "check": {"width": NOISE_WIDTH, "height": NOISE_HEIGHT, "expected": expected},
+        "facts": _facts(contents, size_bytes),
+        "layers": [_layer(record) for record in contents.tensors if record.plane is not None],
+    }
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -77,20 +87,10 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.frombytes("RGBA", (width, height), bytes(values)).convert("RGB")
 
 
-def _recipe(contents: LensContents) -> dict[str, Any]:
-    recipe = contents.recipe
+def _recipe(recipe: Recipe) -> dict[str, Any]:
     picture = base64.b64encode(recipe.mean_picture).decode("ascii")
     fields, mean, scale = list(recipe_fields(recipe)), list(recipe.mean), list(recipe.scale)
     return {"fields": fields, "mean": mean, "scale": scale, "mean_picture": picture}
-
-
-def _check(contents: LensContents) -> tuple[dict[str, Any], bool]:
-    """What the core makes of noise; and whether its scores need a softmax to be probabilities."""
-    with Lens(contents) as lens:
-        answers = lens.classify(noise(NOISE_WIDTH, NOISE_HEIGHT), top=CHECKED_CLASSES)
-        softmax = not lens.gives_probabilities
-    expected = [[answer.number, round(answer.confidence, 7)] for answer in answers]
-    return {"width": NOISE_WIDTH, "height": NOISE_HEIGHT, "expected": expected}, softmax
 
 
 def _facts(contents: LensContents, size_bytes: int) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from pocketlens.app.icons import icon_files
+from pocketlens.app.icons import BACK, icon_files
 
 WEB = Path(__file__).parent / "web"
 SOURCES = (
@@ -15,37 +15,31 @@ SOURCES = (
 )  # fmt: skip
 SERVICE_WORKER = "sw.js"
 TYPES = "pocketlens.d.ts"
+ABOUT = "Names what the camera sees, on this device, offline."
 _PLACE = "const FILES = {};"
 
 
 def page_files(name: str) -> dict[str, bytes]:
     """Everything but the model and the service worker, by name. name: of the lens, for people."""
-    files = {source: slim((WEB / source).read_text(encoding="utf-8")) for source in SOURCES}
-    icons = icon_files()
-    manifest = {
-        "name": name,
-        "short_name": name[:12],
-        "description": "Names what the camera sees, on this device, offline.",
-        "id": "./",
-        "start_url": "./",
-        "display": "standalone",
-        "background_color": "#0e1116",
-        "theme_color": "#0e1116",
-        "icons": [
-            {"src": "icon.svg", "type": "image/svg+xml", "sizes": "any"},
-            {"src": "icon-192.png", "type": "image/png", "sizes": "192x192"},
-            {"src": "icon-512.png", "type": "image/png", "sizes": "512x512"},
-            {
-                "src": "icon-512.png",
-                "type": "image/png",
-                "sizes": "512x512",
-                "purpose": "maskable",
-            },
-        ],
-    }
-    text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
-    pages = {path: content.encode() for path, content in files.items()}
-    return pages | icons | {"manifest.webmanifest": text.encode()}
+    pages = {source: slim((WEB / source).read_text(encoding="utf-8")) for source in SOURCES}
+    manifest = json.dumps(_manifest(name), ensure_ascii=False, separators=(",", ":"))
+    pages["manifest.webmanifest"] = manifest
+    return {path: content.encode() for path, content in pages.items()} | icon_files()
+
+
+def _manifest(name: str) -> dict[str, object]:
+    """W3C Web Application Manifest: what a phone needs to install the page."""
+    large = {"src": "icon-512.png", "type": "image/png", "sizes": "512x512"}
+    icons = [
+        {"src": "icon.svg", "type": "image/svg+xml", "sizes": "any"},
+        {"src": "icon-192.png", "type": "image/png", "sizes": "192x192"},
+        large,
+        large | {"purpose": "maskable"},
+    ]
+    colours = {"background_color": BACK, "theme_color": BACK}
+    where = {"id": "./", "start_url": "./", "display": "standalone"}
+    return {"name": name, "short_name": name[:12], "description": ABOUT, **where, **colours,
+            "icons": icons}  # fmt: skip
 
 
 def service_worker(hashes: dict[str, str]) -> bytes:

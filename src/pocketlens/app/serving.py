@@ -86,21 +86,13 @@ def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
             if path not in files:
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return
-            ending = Path(path).suffix
-            body = files[path]
-            squeezed = ending in _PACKED and "gzip" in self.headers.get("Accept-Encoding", "")
-            if squeezed:
-                body = packed(path)
+            accepted = self.headers.get("Accept-Encoding", "")
+            squeezed = Path(path).suffix in _PACKED and "gzip" in accepted
+            body = packed(path) if squeezed else files[path]
             self.send_response(HTTPStatus.OK)
-            kind = _TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"
-            self.send_header("Content-Type", kind)
+            for name, value in _headers(path, squeezed=squeezed).items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            if squeezed:
-                self.send_header("Content-Encoding", "gzip")
-            hashed = path.startswith(f"{MODEL}/") and ending != ".json"
-            forever = "public, max-age=31536000, immutable"
-            self.send_header("Cache-Control", forever if hashed else "no-cache")
-            self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
             if with_body:
                 self.wfile.write(body)
@@ -109,6 +101,17 @@ def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
             """Quiet: a page asks for dozens of files."""
 
     return Handler
+
+
+def _headers(path: str, *, squeezed: bool) -> dict[str, str]:
+    """What a file is sent with; names with a hash in them are good for ever."""
+    ending = Path(path).suffix
+    kind = _TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"
+    hashed = path.startswith(f"{MODEL}/") and ending != ".json"
+    forever = "public, max-age=31536000, immutable"
+    headers = {"Content-Type": kind, "Cache-Control": forever if hashed else "no-cache"}
+    headers["X-Content-Type-Options"] = "nosniff"
+    return headers | ({"Content-Encoding": "gzip"} if squeezed else {})
 
 
 def _tls(addresses: list[str]) -> ssl.SSLContext:

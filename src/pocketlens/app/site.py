@@ -51,9 +51,9 @@ def core_builds() -> dict[str, bytes]:
     return builds
 
 
-def site_files(contents: LensContents, *, progress: Progress = silent) -> dict[str, bytes]:
+def site_files(contents: LensContents) -> dict[str, bytes]:
     """Every file of the site of a lens, by path, in the order in which they are to be written."""
-    model = model_files(contents, core_builds(), progress=progress)
+    model = model_files(contents, core_builds())
     files = {f"{MODEL}/{name}": content for name, content in model.items() if name != INFO}
     files |= page_files(contents.name)
     files[TYPES] = (WEB / TYPES).read_bytes()
@@ -73,7 +73,7 @@ def write_site(
     'site-in-the-way'; FileError 'cannot-write'.
     """
     _look(out)
-    files = site_files(contents, progress=progress)
+    files = site_files(contents)
     for number, (path, content) in enumerate(files.items()):
         progress("files", number, len(files))
         target = out / path

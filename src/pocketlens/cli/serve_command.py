@@ -8,7 +8,6 @@ import click
 
 from pocketlens.app.serving import lan_address, make_server, terminal_qr
 from pocketlens.app.site import site_files
-from pocketlens.cli.console import progress_bar
 from pocketlens.lensfile.reader import read_lens
 
 
@@ -30,8 +29,7 @@ def command(lens: Path, port: int, lan: bool) -> None:
     pocketlens serve model.lens --lan
     """
     contents = read_lens(lens)
-    with progress_bar() as progress:
-        files = site_files(contents, progress=progress)
+    files = site_files(contents)
     host = "0.0.0.0" if lan else "127.0.0.1"
     with make_server(files, host=host, port=port, tls=lan) as server:
         port = server.server_address[1]
