@@ -52,7 +52,8 @@ from pocketlens.base.errors import LensFileError, MissingExtraError
 from pocketlens.base.progress import Progress
 from pocketlens.compression.about import About
 from pocketlens.compression.budget import parse_size
-from pocketlens.compression.priced import WORTH_BY, Price, compress_at_price, look
+from pocketlens.compression.price import WORTH_BY, Price
+from pocketlens.compression.priced import compress_at_price, look
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress, unpack
 from pocketlens.importers.onnx.reader import read_onnx

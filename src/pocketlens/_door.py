@@ -10,11 +10,13 @@ from pocketlens.base.files import keep_apart
 from pocketlens.base.progress import Progress, silent
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.compression.about import About
-from pocketlens.compression.priced import asked_price, compress_at_price
+from pocketlens.compression.price import asked_price
+from pocketlens.compression.priced import compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress as _compress
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
+from pocketlens.images.crops import Crops
 from pocketlens.images.recipe import Recipe
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
@@ -112,7 +114,7 @@ def evaluate(
     data: str | os.PathLike[str],
     *,
     against: Lens | None = None,
-    crops: int = 1,
+    crops: Crops = 1,
     progress: Progress = silent,
 ) -> Evaluation:
     """Measure a lens's missing rates on labelled photos.
@@ -120,7 +122,7 @@ def evaluate(
     lens     an open Lens or a lens file
     data     an ImageFolder, a folder with labels.csv, or an .npz with images and labels
     against  another open Lens of the same classes, for a paired comparison
-    crops    views averaged: 1, 5 or 10
+    crops    views averaged: 1, 5 or 10, or "slide": every position on the whole photo
 
     Raises DataError, ImageError, LensFileError.
     """

@@ -12,7 +12,8 @@ from pocketlens.base.errors import UsageError
 from pocketlens.calibration.photos import open_photos, seen_before
 from pocketlens.classify.lens import open_lens
 from pocketlens.compression.about import About
-from pocketlens.compression.priced import Price, Priced, compress_at_price
+from pocketlens.compression.price import Price
+from pocketlens.compression.priced import Priced, compress_at_price
 from pocketlens.graph.build import Builder
 from pocketlens.images.presets import preset
 from pocketlens.importers.imported import Imported

@@ -19,7 +19,8 @@ from pocketlens.calibration.collect import collect
 from pocketlens.compression import priced
 from pocketlens.compression.about import About
 from pocketlens.compression.overrides import Override
-from pocketlens.compression.priced import Price, compress_at_price
+from pocketlens.compression.price import Price
+from pocketlens.compression.priced import compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.importers.onnx.reader import read_onnx

@@ -18,13 +18,8 @@ from pocketlens.cli.trial_log import drop_json, trial_json, trial_log
 from pocketlens.cli.tuning_options import tuning_json, tuning_log, tuning_option, tuning_text
 from pocketlens.compression.about import About
 from pocketlens.compression.overrides import read_overrides
-from pocketlens.compression.priced import (
-    WORTH_BY,
-    Price,
-    Priced,
-    asked_price,
-    compress_at_price,
-)
+from pocketlens.compression.price import WORTH_BY, Price, asked_price
+from pocketlens.compression.priced import Priced, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe

@@ -12,7 +12,7 @@ from typing import Any
 from pocketlens.base.errors import UsageError
 from pocketlens.compression.budget import parse_size
 from pocketlens.compression.overrides import Override
-from pocketlens.compression.priced import Price
+from pocketlens.compression.price import Price
 from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names

@@ -21,7 +21,8 @@ from pocketlens.base.files import cannot_write
 from pocketlens.base.progress import Progress, silent
 from pocketlens.calibration.statistics import LayerStatistics
 from pocketlens.compression.about import About
-from pocketlens.compression.priced import Price, look
+from pocketlens.compression.price import Price
+from pocketlens.compression.priced import look
 from pocketlens.importers.imported import Imported
 from pocketlens.sweep.points import Point
 

@@ -10,7 +10,7 @@ from typing import Any
 from pocketlens.base.errors import UsageError
 from pocketlens.base.progress import Progress
 from pocketlens.calibration.photos import PhotoParts
-from pocketlens.compression.priced import Price
+from pocketlens.compression.price import Price
 from pocketlens.graph.graph import Graph, Network
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.torchnet.network import ask_for_torch
