@@ -15,7 +15,7 @@ from pocketlens.compression.gather import SMALL_BYTES
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.planes.best import encode_best
 from pocketlens.planes.decode import decode_indices
-from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.encode import encode_plane, encode_shared
 
 Indices = NDArray[np.uint8]
 
@@ -129,6 +129,16 @@ def test_what_is_left_of_two_gatherings_is_gathered_anew() -> None:
     plain = [*kept[:3], *(indices + np.uint8(1) for indices in kept[3:])]
     assert mixed == gather([record(f"t{i}", indices, 8) for i, indices in enumerate(plain)])
     assert gather(one[2:3]) == (record("t2", kept[2], 8),)
+
+
+def test_pixels_of_a_tensor_that_is_gone_are_not_kept() -> None:
+    """Those of a small one, all in the last row of a large one's plane."""
+    rng = np.random.default_rng(9)
+    indices, small = (rng.integers(1, 200, size).astype(np.uint8) for size in (9_216, 100))
+    plane, _ = encode_shared([indices, small], index_bits=8)
+    assert plane.rows == 2 and plane.width > small.size
+    (alone,) = gather([replace(record("large", indices, 8), plane=plane)])
+    assert alone == record("large", indices, 8)
 
 
 def test_gathering_again_changes_nothing() -> None:

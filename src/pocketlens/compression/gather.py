@@ -97,9 +97,15 @@ def _apart(record: TensorRecord, crush: int | None) -> TensorRecord:
 
 
 def _is_own(record: TensorRecord, plane: Plane) -> bool:
-    """Whether a plane ends where the tensor does."""
-    spare = plane.rows * plane.width - math.prod(record.shape)
-    return record.first_pixel == 0 and spare < (plane.width if plane.rows > 1 else 1)
+    """Whether a plane ends where the tensor does: what is left of its last row is 0.
+
+    The last row may hold all the pixels of a tensor that is not here any more.
+    """
+    count = math.prod(record.shape)
+    spare = plane.rows * plane.width - count
+    if record.first_pixel != 0 or spare >= (plane.width if plane.rows > 1 else 1):
+        return False
+    return not spare or not decode_indices(plane, spare, first_pixel=count).any()
 
 
 def _small(records: Sequence[TensorRecord], index_bits: int) -> list[_Small]:
