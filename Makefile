@@ -55,6 +55,9 @@ bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/planes.py
 	$(BIN)/python benchmarks/palettes.py
+	$(BIN)/python benchmarks/cold.py
+	$(BIN)/python benchmarks/klaus.py
+	$(BIN)/python benchmarks/full_connect.py
 
 bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/compression.py
