@@ -23,6 +23,8 @@ Needs = Callable[[list[Row], Row], float | None]
 LEDGER = Path(__file__).parent / "results" / "compression.jsonl"
 OURS, TUNED, FLOAT = "pocketlens", "pocketlens tuned", "float"
 LEVELS = (0.005, 0.01, 0.02, 0.045, 0.13)
+MOST_KL = 1.0
+"""Beyond it, in nats a photo, a network answers nearly at random: such files are not compared."""
 BELOW_8_BITS = 0.25
 """Of the float file: eight bits a weight."""
 
@@ -50,10 +52,10 @@ def newest_rows(rows: list[Row], model: str, part: str) -> list[Row]:
 
 
 def by_peer(rows: list[Row], model: str, part: str) -> dict[str, list[Row]]:
-    """The newest rows of a model that have a result photo by photo, by peer."""
+    """The newest rows of a model that have a result, by peer."""
     found: dict[str, list[Row]] = {}
     for row in newest_rows(rows, model, part):
-        if "right" in row:
+        if "kl" in row:
             found.setdefault(row["peer"], []).append(row)
     return found
 
@@ -94,7 +96,12 @@ def bytes_for_top1(rows: list[Row], right: int) -> int | None:
 
 
 def bytes_not_worse(rows: list[Row], peer: Row) -> int | None:
-    """The smallest file whose top-1 the paired 95% interval does not call worse than a peer's."""
+    """The smallest file whose top-1 the paired 95% interval does not call worse than a peer's.
+
+    None as well where one of them was not counted photo by photo.
+    """
+    if not all("right" in row for row in [*rows, peer]):
+        return None
     sizes: list[int] = [row["bytes"] for row in rows if not is_worse(row, peer)]
     return min(sizes, default=None)
 
@@ -126,7 +133,8 @@ def savings(ours: list[Row], theirs: list[Row], needs: Needs) -> list[Saving]:
     Where our smallest file is better than a peer's and smaller, it is taken, and what it saves is
     the least that there is; where it is better and larger, we have no file to compare.
     """
-    return list(_savings(ours, theirs, needs))
+    alive, others = ([row for row in rows if row["kl"] <= MOST_KL] for rows in (ours, theirs))
+    return list(_savings(alive, others, needs))
 
 
 def _savings(ours: list[Row], theirs: list[Row], needs: Needs) -> Iterator[Saving]:

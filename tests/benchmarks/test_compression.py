@@ -163,6 +163,7 @@ def test_a_larger_file_is_a_saving_below_nothing(figures):
 
 
 def test_a_smaller_and_worse_file_has_none_to_be_compared_with(figures):
-    ours, theirs = [row(300, 0.01, 90)], [row(200, 5.0, 3)]
+    """Nor has one that answers at random, however large."""
+    ours, theirs = [row(300, 0.01, 90)], [row(200, 0.9, 3), row(400, 5.0, 1)]
     for needs in (figures.same_kl, figures.same_top1, figures.bytes_not_worse):
         assert figures.savings(ours, theirs, needs) == []
