@@ -16,8 +16,8 @@ from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress as _compress
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
-from pocketlens.images.crops import Crops
 from pocketlens.images.recipe import Recipe
+from pocketlens.images.views import Crops
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label

@@ -19,12 +19,14 @@ from pocketlens.lensfile.writer import write_lens
 OURS = {
     "_version",
     *("base.errors", "base.halves", "base.knobs", "base.unreadable"),
-    "classify.lens",
-    *("cli.classify_command", "cli.main"),
+    *("classify.lens", "classify.sliding"),
+    *("cli.classify_command", "cli.crops_option", "cli.main"),
     *("engine._core", "engine.constants", "engine.core", "engine.plan", "engine.prepare"),
     "engine.refusals",
     *("graph.attributes", "graph.graph", "graph.inference", "graph.ops", "graph.shapes"),
-    *("images.colours", "images.crops", "images.decode", "images.recipe"),
+    "graph.sliding",
+    *("images.colours", "images.crops", "images.decode", "images.recipe", "images.sliding"),
+    "images.views",
     "labels.labels",
     *("planes.plane", "planes.scanlines"),
 }  # fmt: skip

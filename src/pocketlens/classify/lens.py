@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
+from pocketlens.classify.sliding import Sliding
 from pocketlens.engine.core import CoreEngine
 from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
+from pocketlens.images.views import SLIDE, Crops
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.reader import read_lens
@@ -53,6 +55,7 @@ class Lens:
         *,
         threads: int | None = None,
         target: str | None = None,
+        again: Callable[[], LensContents] | None = None,
     ) -> None:
         """Make a lens ready to run.
 
@@ -61,9 +64,14 @@ class Lens:
         threads   of the core; None: the knob POCKETLENS_THREADS, else 1
         target    instruction set of the core by name; None: the knob POCKETLENS_TARGET, else
                   the best one. One that is missing raises EngineError 'target-missing'.
+        again     gives the contents once more, should the network have to slide over a larger
+                  picture; None: `contents` are kept for that
         """
         self.contents = replace(contents, tensors=())
         self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
+        self._sliding = Sliding(
+            again or (lambda: contents), threads=_threads(threads), target=target
+        )
         self._gives_probabilities = ends_in_softmax(contents.graph)
 
     @property
@@ -87,16 +95,21 @@ class Lens:
         return self._gives_probabilities
 
     def memory(self) -> dict[str, int]:
-        """Engine memory in bytes: weights, packed, arena, scratch (see pl_memory in core.h)."""
-        return self._engine.memory()
+        """Engine memory in bytes: weights, packed, arena, scratch (see pl_memory in core.h).
 
-    def classify(self, photo: Photo, top: int = 5, crops: int = 1) -> list[Answer]:
+        What sliding has opened counts as well.
+        """
+        parts = [self._engine.memory(), *self._sliding.memory()]
+        return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+    def classify(self, photo: Photo, top: int = 5, crops: Crops = 1) -> list[Answer]:
         """Name what is on a photo.
 
         photo    a path, the bytes of a picture file, or a PIL image
         top      how many answers, best first; equal confidences by class number
-        crops    views averaged: 1 (centre), 5 (corners and centre) or 10 (mirrored as well)
-        Raises ImageError, UsageError.
+        crops    views averaged: 1 (centre), 5 (corners and centre) or 10 (mirrored as well);
+                 "slide": every position on the whole photo, in one run
+        Raises ImageError, UsageError; ModelError 'cannot-slide'.
         """
         if top < 1:
             raise UsageError(f"The top {top} answers were asked for; ask for 1.", slug="bad-top")
@@ -104,12 +117,15 @@ class Lens:
         best = sorted(range(len(confidences)), key=lambda i: (-confidences[i], i))[:top]
         return [Answer(i, self.labels[i], confidences[i]) for i in best]
 
-    def confidences(self, photo: Photo, *, crops: int = 1) -> list[float]:
+    def confidences(self, photo: Photo, *, crops: Crops = 1) -> list[float]:
         """Probability of every class, averaged over the crops after softmax."""
-        inputs = prepare(open_image(photo), self.contents.recipe, crops=crops)
-        rows = self.run(inputs, batch=crops)
+        image = open_image(photo)
+        if crops == SLIDE:
+            rows = self._rows(self._sliding.scores(image))
+        else:
+            rows = self.run(prepare(image, self.contents.recipe, crops=crops), batch=crops)
         probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
-        return [math.fsum(column) / crops for column in zip(*probabilities, strict=True)]
+        return [math.fsum(column) / len(rows) for column in zip(*probabilities, strict=True)]
 
     def views(self, photo: Photo, *, crops: int = 1) -> list[Image]:
         """The crops of a photo as pictures in the network's size, values 0..255."""
@@ -121,10 +137,13 @@ class Lens:
 
     def run(self, inputs: bytes, *, batch: int) -> list[Sequence[float]]:
         """Raw outputs of the network for `batch` inputs: one row of class scores each."""
+        return self._rows(self._engine.scores(inputs, batch))
+
+    def _rows(self, raw: bytes) -> list[Sequence[float]]:
         scores = array("f")
-        scores.frombytes(self._engine.scores(inputs, batch))
+        scores.frombytes(raw)
         classes = len(self.labels)
-        return [scores[i * classes : (i + 1) * classes] for i in range(batch)]
+        return [scores[i : i + classes] for i in range(0, len(scores), classes)]
 
     def scores(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         """Raw outputs of the network for prepared pictures.
@@ -163,6 +182,7 @@ class Lens:
         A run that is under way ends as it would have; a later one is refused.
         """
         self._engine.close()
+        self._sliding.close()
 
     def __enter__(self) -> Lens:
         return self
@@ -184,11 +204,23 @@ def open_lens(
     Planes are inflated and judged once, by the core as it takes them in.
     """
     contents = read_lens(Path(path), pixels=False)
+    graph = contents.graph
     try:
-        return Lens(contents, threads=threads, target=target)
+        return Lens(contents, threads=threads, target=target, again=lambda: _same(path, graph))
     except (EngineError, LensFileError):
         read_lens(Path(path))  # where the core refuses pixels, this says which, and in which file
         raise
+
+
+def _same(path: str | os.PathLike[str], graph: Graph) -> LensContents:
+    """The lens once more. Raises LensFileError 'lens-changed' where it has another network."""
+    contents = read_lens(Path(path), pixels=False)
+    if contents.graph != graph:
+        raise LensFileError(
+            f"'{path}' was opened and has changed since: it holds another network. Open it again.",
+            slug="lens-changed",
+        )
+    return contents
 
 
 def softmax(scores: Iterable[float]) -> list[float]:

@@ -11,6 +11,8 @@ import click
 
 from pocketlens.base.errors import DataError, FileError, ImageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
+from pocketlens.cli.crops_option import crops_option
+from pocketlens.images.views import Crops
 
 PHOTO_ENDINGS = frozenset(
     {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm"}
@@ -23,14 +25,11 @@ BAR_CELLS = 24
 @click.argument("lens", type=click.Path(path_type=Path))
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--top", default=5, show_default=True, help="Answers for each photo.")
-@click.option(
-    "--crops", type=click.Choice(["1", "5", "10"]), default="1", show_default=True,
-    help="Views averaged: centre; corners and centre; mirrored as well.",
-)  # fmt: skip
+@crops_option
 @click.option("--threads", type=int, help="Threads of the core.  [default: 1]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    lens: Path, photos: tuple[str, ...], top: int, crops: str, threads: int | None, as_json: bool
+    lens: Path, photos: tuple[str, ...], top: int, crops: Crops, threads: int | None, as_json: bool
 ) -> None:
     """Name what is on PHOTOS: picture files, folders of them, or - for standard input.
 
@@ -44,7 +43,7 @@ def command(
         rows = []
         for name, photo in photos_named(photos):
             try:
-                answers = opened.classify(photo, top=top, crops=int(crops))
+                answers = opened.classify(photo, top=top, crops=crops)
             except (ImageError, FileError) as error:
                 failures += 1
                 click.echo(f"pocketlens: {error}", err=True)
@@ -54,7 +53,7 @@ def command(
             else:
                 _print_answers(name, answers, single=len(photos) == 1)
         if as_json:
-            _print_json(opened, rows, crops=int(crops))
+            _print_json(opened, rows, crops=crops)
     if failures:
         sys.exit(1 if rows or failures < _count(photos) else 2)
 
@@ -109,7 +108,7 @@ def _row(name: str, answers: list[Answer]) -> dict[str, Any]:
     }
 
 
-def _print_json(lens: Lens, rows: list[dict[str, Any]], *, crops: int) -> None:
+def _print_json(lens: Lens, rows: list[dict[str, Any]], *, crops: Crops) -> None:
     import json
 
     document = {"lens": lens.name, "engine": lens.engine_name, "crops": crops, "photos": rows}

@@ -17,10 +17,12 @@ from pocketlens.base.files import cannot_read
 from pocketlens.calibration.photos import seen_before
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import print_json, progress_bar, rate_text
+from pocketlens.cli.crops_option import crops_option
 from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
+from pocketlens.images.views import Crops
 from pocketlens.importers.onnx.reader import read_onnx
 from pocketlens.lensfile.writer import add_receipt
 
@@ -31,8 +33,7 @@ from pocketlens.lensfile.writer import add_receipt
 @click.option("--against", metavar="float|FILE",
               help="Pair with the float original (looked for beside the lens and in the current "
               "folder), or with an ONNX or lens file.")  # fmt: skip
-@click.option("--crops", type=click.Choice(["1", "5", "10"]), default="1", show_default=True,
-              help="Views averaged.")  # fmt: skip
+@crops_option
 @click.option("--threads", type=int, help="Threads of the core.  [default: 1]")
 @click.option("--no-receipt", is_flag=True, help="Leave the lens as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,7 +41,7 @@ def command(
     lens: Path,
     data: Path,
     against: str | None,
-    crops: str,
+    crops: Crops,
     threads: int | None,
     no_receipt: bool,
     as_json: bool,
@@ -67,7 +68,7 @@ def command(
             dataset,
             against=other,
             against_name=name,
-            crops=int(crops),
+            crops=crops,
             threads=threads or 1,
             progress=progress,
         )

@@ -254,6 +254,6 @@ def _print_tables(
     )
     for receipt in contents.receipts:
         console.print(
-            f"receipt: {receipt.dataset}, {receipt.n} photos, {receipt.crops} crops: top-1 missing "
+            f"receipt: {receipt.dataset}, {receipt.n} photos, {receipt.views}: top-1 missing "
             f"{rate_text(receipt.top1_missing, receipt.top1_interval)}"
         )

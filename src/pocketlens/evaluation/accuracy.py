@@ -22,6 +22,7 @@ from pocketlens.evaluation.statistics import (
     paired_interval,
     wilson_interval,
 )
+from pocketlens.images.views import Crops
 from pocketlens.lensfile.contents import Receipt
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def compare(this: Measurement, other: Measurement) -> Comparison:
 def receipt_of(
     measurement: Measurement,
     *,
-    crops: int,
+    crops: Crops,
     engine: str,
     version: str,
     against: str = "",
@@ -208,7 +209,7 @@ def receipt_of(
 ) -> Receipt:
     """The measurement as it is kept in a lens.
 
-    crops       views that were averaged
+    crops       views that were averaged, or "slide"
     engine      what computed: "core avx512" or "reference"
     version     of Pocketlens
     against     what it was compared with: "model.onnx float32"; "" with no comparison

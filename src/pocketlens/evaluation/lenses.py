@@ -17,6 +17,7 @@ from pocketlens.evaluation.accuracy import (
     receipt_of,
 )
 from pocketlens.evaluation.dataset import Dataset
+from pocketlens.images.views import Crops
 from pocketlens.lensfile.contents import Receipt
 
 
@@ -42,7 +43,7 @@ def evaluate_lens(
     *,
     against: Lens | None = None,
     against_name: str | None = None,
-    crops: int = 1,
+    crops: Crops = 1,
     threads: int = 1,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -50,7 +51,7 @@ def evaluate_lens(
 
     against       another open lens with the same classes; both see the same decoded photos
     against_name  what the receipt calls it; None: its own name
-    crops         views averaged: 1, 5 or 10
+    crops         views averaged: 1, 5 or 10, or "slide"
     threads       photos decoded side by side
     Raises DataError 'other-classes', ImageError.
     """
@@ -81,5 +82,5 @@ def evaluate_lens(
     return Evaluation(measured[0], other, comparison, receipt)
 
 
-def _scores_of(lens: Lens, *, crops: int) -> ScoresOf:
+def _scores_of(lens: Lens, *, crops: Crops) -> ScoresOf:
     return lambda photo: lens.confidences(photo, crops=crops)

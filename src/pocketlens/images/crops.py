@@ -24,12 +24,10 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from pocketlens.base.errors import ImageError, UsageError
+from pocketlens.images.views import CROPS
 
 if TYPE_CHECKING:
     from pocketlens.images.recipe import Recipe
-
-CROPS = (1, 5, 10)
-"""How many views can be averaged."""
 
 MAX_RESIZED_PIXELS = 1 << 26
 """The largest picture that a resize may make: 256 MiB. Only a sliver of a photo exceeds it."""
@@ -79,7 +77,7 @@ def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Im
 
     Raises ImageError 'image-too-narrow'.
     """
-    width, height = _resized_size(image, recipe, with_room=with_room)
+    width, height = resized_size(image, recipe, with_room=with_room)
     if (width, height) == image.size:
         return image
     if width * height > MAX_RESIZED_PIXELS:
@@ -90,7 +88,8 @@ def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Im
     return image.resize((width, image.height), kernel).resize((width, height), kernel)
 
 
-def _resized_size(image: Image.Image, recipe: Recipe, *, with_room: bool) -> tuple[int, int]:
+def resized_size(image: Image.Image, recipe: Recipe, *, with_room: bool) -> tuple[int, int]:
+    """Width and height that `resize` gives a photo."""
     if recipe.resize == "none":
         width, height = _covering(image.size, recipe)
         if with_room and (width == recipe.width or height == recipe.height):

@@ -14,6 +14,7 @@ from pocketlens.base.errors import LensFileError, ModelError
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import check_graph
 from pocketlens.images.recipe import MAX_SIDE, Recipe, fault
+from pocketlens.images.views import CROPS, SLIDE
 from pocketlens.labels.labels import Label
 from pocketlens.labels.labels import fault as fault_of_label
 from pocketlens.lensfile.check_tensors import check_tensors
@@ -130,10 +131,10 @@ def _check_receipt(receipt: Receipt) -> None:
     check_word("What a receipt is paired with", receipt.against, empty=True)
     if not _SHA256.fullmatch(receipt.dataset_sha256):
         raise _receipt("The fingerprint of its data set is not 64 hex digits")
-    if not is_whole(receipt.n, 1, MOST_COUNT) or not is_whole(receipt.crops, 1, 10):
-        raise _receipt("Its photos or its crops cannot be counted like this")
-    if receipt.crops not in (1, 5, 10):
-        raise _receipt(f"It averages {receipt.crops} crops; 1, 5 and 10 exist")
+    if not is_whole(receipt.n, 1, MOST_COUNT):
+        raise _receipt("Its photos cannot be counted like this")
+    if receipt.crops != SLIDE and not (is_whole(receipt.crops, 1, 10) and receipt.crops in CROPS):
+        raise _receipt(f"It averages {receipt.crops!r:.40} crops; 1, 5, 10 and 'slide' exist")
     _check_rate("top-1 missing rate", receipt.top1_missing, receipt.top1_interval, low=0.0)
     _check_rate(
         "top-5 missing rate", receipt.top5_missing, receipt.top5_interval, low=0.0, optional=True

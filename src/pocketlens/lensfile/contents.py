@@ -10,6 +10,7 @@ from typing import Literal
 
 from pocketlens.graph.graph import Graph, Shape
 from pocketlens.images.recipe import Recipe
+from pocketlens.images.views import SLIDE, Crops
 from pocketlens.labels.labels import Label
 from pocketlens.planes.plane import INDEX_BITS, Band, Plane
 
@@ -140,7 +141,7 @@ class Receipt:
     dataset            name for people
     dataset_sha256     fingerprint: SHA-256 over the sorted (file hash, label) pairs
     n                  photos
-    crops              views averaged
+    crops              views averaged, or "slide": every position on the whole photo
     top1_missing       top-1 missing rate
     top1_interval      95% interval (low, high)
     top5_missing       None with fewer than 6 classes
@@ -156,7 +157,7 @@ class Receipt:
     dataset: str
     dataset_sha256: str
     n: int
-    crops: int
+    crops: Crops
     top1_missing: float
     top1_interval: tuple[float, float]
     top5_missing: float | None
@@ -167,6 +168,13 @@ class Receipt:
     flips: int | None
     engine: str
     version: str
+
+    @property
+    def views(self) -> str:
+        """What was averaged, in words: "10 crops"."""
+        if self.crops == SLIDE:
+            return "slid over whole photos"
+        return f"{self.crops} crop{'s' if self.crops != 1 else ''}"
 
 
 @dataclass(frozen=True)
