@@ -235,6 +235,16 @@ void bench_rest(const KernelTable& table) {
     printf(" %d: %.1f", kind, time * 1e9 / (double)x.size() * 16);
   }
   printf("\n");
+  std::vector<float> row(197, 0.5f), ones(192, 1);
+  double time = least_seconds([&] { table.softmax(row.data(), row.data(), row.size()); });
+  printf("softmax of 197: %.3f us\n", time * 1e6);
+  for (const bool blocked : {false, true}) {
+    const NormRows norm = {x.data(), y.data(), blocked ? 16u : 192u, blocked ? 16u * 21 : 16u,
+                           21,       192,      ones.data(),          ones.data(),
+                           1e-6f};
+    time = least_seconds([&] { table.normalize(norm); });
+    printf("normalize 21x192%s: %.3f us\n", blocked ? " blocked" : "", time * 1e6);
+  }
   const int shapes[][4] = {
       {197, 197, 64, 1}, {197, 64, 197, 0}, {49, 49, 32, 1}, {512, 512, 512, 0}};
   for (const auto& s : shapes) {

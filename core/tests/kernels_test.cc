@@ -330,6 +330,80 @@ void test_activations(const KernelTable& table, Random& random) {
   }
 }
 
+// ---- rows
+
+void test_softmax(const KernelTable& table, Random& random, int size) {
+  std::vector<float> x((size_t)size), got(x.size() + 1, 99), want = got;
+  const float spread = expf(4 * random.unit());
+  for (auto& value : x) value = random.below(20) ? random.unit() * spread : -__builtin_inff();
+  x[(size_t)random.below(size)] = random.unit();
+  std::vector<float> in_place = x;
+  table.softmax(x.data(), got.data(), x.size());
+  table.softmax(in_place.data(), in_place.data(), x.size());
+  scalar_table().softmax(x.data(), want.data(), x.size());
+  for (size_t i = 0; i <= x.size(); ++i) {
+    const bool same = i == x.size() || memcmp(&got[i], &in_place[i], 4) == 0;
+    // x - m is rounded, and so is as far off as the spread is large.
+    const double tolerance = 3e-7 * (1 + (double)spread) * fabs((double)want[i]) + 1e-36;
+    if (same && close(got[i], want[i], tolerance)) continue;
+    fail("%s softmax of %d at %zu: %.9g, not %.9g", table.name, size, i, (double)got[i],
+         (double)want[i]);
+    return;
+  }
+}
+
+// A plain matrix, or a blocked picture whose lanes beyond the last channel are not numbers.
+void test_normalize(const KernelTable& table, Random& random, int size, bool blocked) {
+  const size_t rows = 1 + (size_t)random.below(9), blocks = ((size_t)size + 15) / 16;
+  NormRows norm = {};
+  norm.rows = rows;
+  norm.size = (size_t)size;
+  norm.row = blocked ? kLanes : norm.size;
+  norm.block = blocked ? rows * kLanes : kLanes;
+  norm.epsilon = 1e-5f;
+  std::vector<float> x(blocked ? blocks * norm.block : rows * norm.size, kNotANumber);
+  const auto place = [&](size_t i) {
+    return i / norm.size * norm.row + i % norm.size / kLanes * norm.block + i % norm.size % kLanes;
+  };
+  const float shift = 3 * random.unit();
+  for (size_t i = 0; i < rows * norm.size; ++i) x[place(i)] = random.unit() + shift;
+  std::vector<float> scale(blocked ? blocks * kLanes : norm.size), bias = scale;
+  for (auto& value : scale) value = random.unit();
+  for (auto& value : bias) value = random.unit();
+  if (random.below(3)) norm.scale = scale.data();
+  if (random.below(3)) norm.bias = bias.data();
+  std::vector<float> got(x.size() + 1, 99), want = got, in_place = x;
+  norm.input = x.data();
+  norm.output = got.data();
+  table.normalize(norm);
+  norm.output = want.data();
+  scalar_table().normalize(norm);
+  norm.input = norm.output = in_place.data();
+  table.normalize(norm);
+  for (size_t i = 0; i < rows * norm.size; ++i) {
+    const size_t at = place(i);
+    // One value has no variance: what is left of the mean's rounding is not told from zero.
+    if (close(got[at], want[at], 4e-6) && memcmp(&got[at], &in_place[at], 4) == 0) continue;
+    fail("%s normalize rows %zu size %d blocked %d at %zu: %.9g, not %.9g", table.name, rows, size,
+         blocked, i, (double)got[at], (double)want[at]);
+    return;
+  }
+  if (got.back() != 99) fail("%s normalize writes beyond its rows", table.name);
+}
+
+void test_rows(const KernelTable& table, Random& random) {
+  for (int size = 1; size < 70; ++size) {
+    test_softmax(table, random, size);
+    test_normalize(table, random, size, false);
+    test_normalize(table, random, size, true);
+  }
+  for (const int size : {192, 197, 400}) {
+    test_softmax(table, random, size);
+    test_normalize(table, random, size, false);
+    test_normalize(table, random, size, true);
+  }
+}
+
 // The plain loops' decode, from the unpacked weights: what is packed comes back.
 void test_plain_decode(Random& random) {
   for (const Encoding encoding : {Encoding::kIndex1, Encoding::kIndex4, Encoding::kIndex8}) {
@@ -369,6 +443,7 @@ int main(int count, char** arguments) {
     test_linears(table, random);
     test_matmul(table, random);
     test_activations(table, random);
+    test_rows(table, random);
     printf("%s: %ld comparisons, %d failures\n", table.name, checks, failures);
   }
   return failures ? 1 : 0;

@@ -93,6 +93,18 @@ def shuffle(channels: int, groups: int) -> LensContents:
     return s.contents((x,), s.conv(s.reshape(swapped, (1, channels, 6, 7)), 4))
 
 
+def channel_norm(channels: int, *, read_twice: bool = False) -> LensContents:
+    """A layer norm of each pixel's channels; where what is between is read again, by copies."""
+    s = Sketch()
+    x = s.value((1, 5, 6, 7))
+    a = s.conv(x, channels, kernel=3)
+    there = s.add("transpose", (a,), (1, 6, 7, channels), perm=(0, 2, 3, 1))
+    scale, bias = s.constant((channels,)), s.constant((channels,))
+    norm = s.add("layer_norm", (there, scale, bias), (1, 6, 7, channels), axis=3, epsilon=1e-6)
+    back = s.add("transpose", (norm,), (1, channels, 6, 7), perm=(0, 3, 1, 2))
+    return s.contents((x,), s.conv(back, 4), *((norm,) if read_twice else ()))
+
+
 def concats(first: int, second: int) -> LensContents:
     """A part that is read again, a part that comes twice, and a unary that might run in place."""
     s = Sketch()
@@ -177,6 +189,9 @@ def rows_only() -> LensContents:
 SKETCHES = {
     "shuffle 24 by 3": shuffle(24, 3),
     "shuffle 32 by 2": shuffle(32, 2),
+    "channel norm 40": channel_norm(40),
+    "channel norm 3": channel_norm(3),
+    "channel norm 16, read twice": channel_norm(16, read_twice=True),
     "concat 16 32": concats(16, 32),
     "concat 16 5": concats(16, 5),
     "concat 3 20": concats(3, 20),

@@ -82,8 +82,9 @@ DepthwiseSteps depthwise_steps_of(int32_t pixels) {
 template <int kKernel, int kStride>
 void depthwise_row(const Conv2d& conv, const DepthwiseRow& row) {
   if constexpr (kSmallCode) {  // what is left over goes one by one
-    const int32_t steps = conv.out_w / kDepthwisePixels, done = steps * kDepthwisePixels;
-    depthwise_steps<kKernel, kStride, kDepthwisePixels>(conv, row, 0, steps);
+    constexpr int kPixels = kDepthwisePixels / kStride;
+    const int32_t steps = conv.out_w / kPixels, done = steps * kPixels;
+    depthwise_steps<kKernel, kStride, kPixels>(conv, row, 0, steps);
     return depthwise_steps<kKernel, kStride, 1>(conv, row, done, conv.out_w - done);
   }
   const int32_t count = ceil_div(conv.out_w, kDepthwisePixels);

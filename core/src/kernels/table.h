@@ -101,6 +101,21 @@ struct PoolRow {
   float* output;  // [pixels][16]
 };
 
+// Rows of `size` values, each brought to mean 0 and variance 1, scaled and shifted: (x - mean) /
+// sqrt(variance + epsilon) * scale[k] + bias[k]. Value k of row r stands at
+// r * row + k / 16 * block + k % 16: a plain matrix has row = size and block = 16; the rows of a
+// blocked picture are its pixels, row = 16 and block = 16 pixels, and lanes beyond the last value
+// may be written. Any other row has block = 16.
+struct NormRows {
+  const float* input;
+  float* output;  // laid out like the input; may be the same
+  size_t row, block;
+  size_t rows, size;
+  // May be null. [size]; of a blocked picture filled up to whole blocks.
+  const float *scale, *bias;
+  float epsilon;
+};
+
 // What one instruction set offers. Every function is pure: its arguments are all it knows.
 // items(): how many work items; run(): items [begin, end); scratch: scratch_bytes() of one thread,
 // 64-byte aligned, contents arbitrary.
@@ -131,6 +146,9 @@ struct KernelTable {
   void (*pool)(const PoolRow&);
   // y[i] = activation(x[i]); y may be x.
   void (*activate)(const float* x, float* y, size_t count, Activation);
+  // y[i] = exp(x[i] - m) / sum of exp(x[k] - m), m the greatest; y may be x. Not for no values.
+  void (*softmax)(const float* x, float* y, size_t size);
+  void (*normalize)(const NormRows&);
   // c = scale a b on plain row-major matrices: a [m][k] (row stride lda), b [k][n] (ldb) or [n][k]
   // with transpose_b, c [m][n] (ldc).
   void (*matmul)(const float* a, const float* b, float* c, int32_t m, int32_t n, int32_t k,

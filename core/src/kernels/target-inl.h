@@ -9,6 +9,7 @@
 #include "kernels/linear-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/pool-inl.h"
+#include "kernels/rows-inl.h"
 #include "kernels/targets.h"
 
 namespace pocketlens {
@@ -29,6 +30,8 @@ constexpr KernelTable table_named(const char* name) {
           linear_run,
           pool,
           activate,
+          softmax,
+          normalize,
           matmul};
 }
 

@@ -19,6 +19,8 @@ const KernelTable kScalarTable = {
     scalar::linear_run,
     scalar::pool,
     scalar::activate,
+    scalar::softmax,
+    scalar::normalize,
     scalar::matmul,
 };
 

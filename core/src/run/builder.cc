@@ -152,6 +152,14 @@ Status Builder::build() {
       i += 2;
       continue;
     }
+    if (is_channel_norm(plan, reads, i) && stands_blocked(plan.ops[i].input(0))) {
+      op = static_cast<int32_t>(i + 1);
+      if (!build_channel_norm(*this, plan.ops[i + 2], plan.ops[i].input(0), plan.ops[i + 1])) {
+        return fail(Code::kNoMemory);
+      }
+      i += 2;
+      continue;
+    }
     const Status status = build_op(plan.ops[i]);
     if (!status.ok()) return status;
   }

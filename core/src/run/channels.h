@@ -15,6 +15,10 @@ bool build_strided_copy(Builder& builder, const Op& op, const int64_t* strides, 
 // (ops_channels.cc). ShuffleNet, https://arxiv.org/abs/1707.01083, section 3.1.
 bool build_shuffle(Builder& builder, const Op& op, Reference input, int32_t groups);
 
+// The op's output is `input` with the layer norm of `norm` over the channels of each pixel
+// (ops_norm.cc).
+bool build_channel_norm(Builder& builder, const Op& op, Reference input, const Op& norm);
+
 }  // namespace pocketlens
 
 #endif

@@ -33,10 +33,11 @@ class LinearStep final : public Step {
   }
 };
 
-// c = scale a b; an item is a run of rows of one matrix.
+// c = scale a b; an item is a run of rows of one matrix, for which b is packed anew.
 class MatmulStep final : public Step {
  public:
-  static constexpr int32_t kRows = 48;
+  static constexpr int64_t kFewItems = 8;  // of all matrices together, so that threads have work
+  static constexpr int32_t kFewestRows = 24, kMostRows = 192;
 
   size_t items(size_t) const override { return static_cast<size_t>(matrices) * row_items(); }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
@@ -45,8 +46,8 @@ class MatmulStep final : public Step {
     float* c = frame.at(writes);
     for (size_t item = begin; item < end; ++item) {
       const size_t matrix = item / row_items();
-      const int32_t first = static_cast<int32_t>(item % row_items()) * kRows;
-      const int32_t count = m - first < kRows ? m - first : kRows;
+      const int32_t first = static_cast<int32_t>(item % row_items()) * rows;
+      const int32_t count = m - first < rows ? m - first : rows;
       size_t a_at = 0, b_at = 0, rest = matrix;
       for (int axis = kMaxRank - 1; axis >= 0; --axis) {
         const size_t place = rest % static_cast<size_t>(dims[axis]);
@@ -60,9 +61,19 @@ class MatmulStep final : public Step {
     }
   }
 
-  size_t row_items() const { return static_cast<size_t>((m + kRows - 1) / kRows); }
+  size_t row_items() const { return static_cast<size_t>((m + rows - 1) / rows); }
+
+  // Once m and matrices are known.
+  void share_out_rows() {
+    const int64_t wanted = (kFewItems + matrices - 1) / matrices;
+    const int64_t least = (m + kMostRows - 1) / kMostRows, most = m / kFewestRows;
+    int64_t count = wanted < most ? wanted : most;
+    if (count < least) count = least;
+    rows = static_cast<int32_t>((m + count - 1) / count);
+  }
 
   int64_t matrices = 1;
+  int32_t rows = 0;  // of an item
   int32_t m = 0, n = 0, k = 0;
   int transposed = 0;
   float scale = 1;
@@ -117,6 +128,7 @@ bool build_matmul(Builder& builder, const Op& op) {
     step->dims[i] = c.dims[i];
     step->matrices *= c.dims[i];
   }
+  step->share_out_rows();
   // The output's leading axes stand at the front of dims, so that trailing ones of 1 change
   // nothing.
   leading_strides(a, c.rank, step->a_strides);

@@ -11,30 +11,6 @@
 namespace pocketlens {
 namespace {
 
-float largest_of(const float* x, size_t count) {
-  float largest = -__builtin_inff();
-  size_t i = 0;
-  if (count >= kLanes) {
-    Lanes lanes = Lanes::load(x);
-    for (i = kLanes; i + kLanes <= count; i += kLanes)
-      lanes = greater_of(lanes, Lanes::load(x + i));
-    float each[kLanes];
-    lanes.store(each);
-    for (const float value : each) largest = value > largest ? value : largest;
-  }
-  for (; i < count; ++i) largest = x[i] > largest ? x[i] : largest;
-  return largest;
-}
-
-float sum_of(const float* x, size_t count) {
-  Lanes lanes = Lanes::splat(0);
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) lanes = lanes + Lanes::load(x + i);
-  float sum = sum_of(lanes);
-  for (; i < count; ++i) sum += x[i];
-  return sum;
-}
-
 // exp(x - largest) / sum, or x - largest - log(sum), along an axis of `size` places that are
 // `inner` floats apart. An item is a run of `outer`.
 class SoftmaxStep final : public Step {
@@ -43,15 +19,15 @@ class SoftmaxStep final : public Step {
     return (outer * images + outer_per_item() - 1) / outer_per_item();
   }
   bool is_by_rows() const override { return true; }
-  size_t scratch_bytes(size_t) const override { return inner == 1 ? 0 : 2 * inner * sizeof(float); }
+  size_t scratch_bytes(size_t) const override { return by_rows() ? 0 : 2 * inner * sizeof(float); }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
     const size_t all = outer * frame.images;
     const size_t last = end * outer_per_item() < all ? end * outer_per_item() : all;
     for (size_t i = begin * outer_per_item(); i < last; ++i) {
       const float* in = frame.at(reads[0]) + i * size * inner;
       float* out = frame.at(writes) + i * size * inner;
-      if (inner == 1) {
-        row(*frame.kernels, in, out);
+      if (by_rows()) {
+        frame.kernels->softmax(in, out, size);
       } else {
         columns(*frame.kernels, in, out, static_cast<float*>(scratch));
       }
@@ -65,19 +41,7 @@ class SoftmaxStep final : public Step {
  private:
   static constexpr Activation kExp = {kExpActivation, 0, 0};
 
-  void row(const KernelTable& kernels, const float* in, float* out) const {
-    const float largest = largest_of(in, size);
-    for (size_t i = 0; i < size; ++i) out[i] = in[i] - largest;
-    kernels.activate(out, out, size, kExp);
-    const float sum = sum_of(out, size);
-    if (log) {
-      const float shift = logf(sum);
-      for (size_t i = 0; i < size; ++i) out[i] = (in[i] - largest) - shift;
-    } else {
-      const float scale = 1.0f / sum;
-      for (size_t i = 0; i < size; ++i) out[i] *= scale;
-    }
-  }
+  bool by_rows() const { return inner == 1 && !log; }
 
   void columns(const KernelTable& kernels, const float* in, float* out, float* scratch) const {
     float* largest = scratch;
@@ -105,50 +69,56 @@ class SoftmaxStep final : public Step {
   }
 };
 
-// (x - mean) / sqrt(variance + epsilon) * scale + bias over rows. (Ba, Kiros, Hinton: Layer
-// Normalization, 2016.) An item is a run of rows.
+// (x - mean) / sqrt(variance + epsilon) * scale + bias over rows of plain arrays, or over the
+// channels of each pixel of blocked pictures. (Ba, Kiros, Hinton: Layer Normalization, 2016.) An
+// item is a run of rows, of one picture.
 class LayerNormStep final : public Step {
  public:
-  size_t items(size_t images) const override {
-    return (rows * images + rows_per_item() - 1) / rows_per_item();
-  }
-  bool is_by_rows() const override { return true; }
+  size_t items(size_t images) const override { return pictures * items_per_picture(images); }
+  bool is_by_rows() const override { return !blocked; }
   void run(const Frame& frame, size_t begin, size_t end, void*) const override {
-    const size_t all = rows * frame.images;
-    const size_t last = end * rows_per_item() < all ? end * rows_per_item() : all;
-    const float* scale = scale_at < 0 ? nullptr : frame.at(scale_at);
-    const float* bias = bias_at < 0 ? nullptr : frame.at(bias_at);
-    for (size_t r = begin * rows_per_item(); r < last; ++r) {
-      row(frame.at(reads[0]) + r * size, frame.at(writes) + r * size, scale, bias);
+    const size_t per_picture = items_per_picture(frame.images);
+    const size_t rows = norm.rows * frame.images;
+    NormRows now = norm;
+    now.scale = scale_at < 0 ? nullptr : frame.at(scale_at);
+    now.bias = bias_at < 0 ? nullptr : frame.at(bias_at);
+    for (size_t item = begin; item < end; ++item) {
+      const size_t first = item % per_picture * rows_per_item();
+      const size_t place = item / per_picture * picture + first * norm.row;
+      now.rows = rows - first < rows_per_item() ? rows - first : rows_per_item();
+      now.input = frame.at(reads[0]) + place;
+      now.output = frame.at(writes) + place;
+      frame.kernels->normalize(now);
     }
   }
-  size_t rows_per_item() const { return size >= kChunk ? 1 : kChunk / size; }
 
-  size_t rows = 1, size = 1;
-  float epsilon = 0;
+  NormRows norm = {};  // rows: of a picture
+  bool blocked = false;
+  size_t pictures = 1, picture = 0;  // how many, and the floats of each
   int32_t scale_at = -1, bias_at = -1;
 
  private:
-  void row(const float* in, float* out, const float* scale, const float* bias) const {
-    const float mean = sum_of(in, size) / static_cast<float>(size);
-    Lanes squares = Lanes::splat(0);
-    size_t i = 0;
-    for (; i + kLanes <= size; i += kLanes) {
-      const Lanes d = Lanes::load(in + i) - Lanes::splat(mean);
-      squares = squares + d * d;
-    }
-    float sum = sum_of(squares);
-    for (; i < size; ++i) sum += (in[i] - mean) * (in[i] - mean);
-    const float factor = 1.0f / sqrtf(sum / static_cast<float>(size) + epsilon);
-    for (i = 0; i < size; ++i) out[i] = (in[i] - mean) * factor;
-    if (scale != nullptr) {
-      for (i = 0; i < size; ++i) out[i] *= scale[i];
-    }
-    if (bias != nullptr) {
-      for (i = 0; i < size; ++i) out[i] += bias[i];
-    }
+  size_t rows_per_item() const { return norm.size >= kChunk ? 1 : kChunk / norm.size; }
+  size_t items_per_picture(size_t images) const {
+    return (norm.rows * images + rows_per_item() - 1) / rows_per_item();
   }
 };
+
+// `norm` over a buffer that holds `input`, written as the output of `op`.
+bool finish_norm(Builder& builder, const Op& op, Reference input, const Op& norm,
+                 Owned<Step>& owned, LayerNormStep* step) {
+  const Layout layout = step->blocked ? Layout::kBlocked : Layout::kPlain;
+  step->norm.epsilon = norm.number(1);
+  for (uint32_t i = 0; i < 3; ++i) {
+    const Reference read = i == 0 ? input : norm.input(i);
+    if (read.absent()) continue;
+    const int32_t n = i == 0 ? builder.use(read, Form{layout, {}}) : builder.plain(read);
+    if (n < 0 || !step->reads.push(n)) return false;
+    (i == 0 ? step->in_place : i == 1 ? step->scale_at : step->bias_at) = n;
+  }
+  step->writes = builder.make(op, layout);
+  return step->writes >= 0 && builder.add(owned.release());
+}
 
 // x / (bias + alpha / size * sum of squares of `size` channels around it)^beta, on blocked
 // pictures. (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An item is a run of pixels of one
@@ -247,18 +217,29 @@ bool build_layer_norm(Builder& builder, const Op& op) {
   if (step == nullptr) return false;
   const Shape& x = builder.shape(op.input(0));
   const int32_t axis = op.integer(0);
-  for (int32_t i = 0; i < axis; ++i) step->rows *= static_cast<size_t>(x.dims[i]);
-  for (int32_t i = axis; i < x.rank; ++i) step->size *= static_cast<size_t>(x.dims[i]);
-  step->epsilon = op.number(1);
-  for (uint32_t i = 0; i < 3; ++i) {
-    if (op.input(i).absent()) continue;
-    const int32_t n = builder.plain(op.input(i));
-    if (n < 0 || !step->reads.push(n)) return false;
-    if (i == 1) step->scale_at = n;
-    if (i == 2) step->bias_at = n;
-  }
-  step->writes = builder.make(op, Layout::kPlain);
-  return step->writes >= 0 && builder.add(owned.release());
+  NormRows& norm = step->norm;
+  norm.rows = norm.size = 1;
+  for (int32_t i = 0; i < axis; ++i) norm.rows *= static_cast<size_t>(x.dims[i]);
+  for (int32_t i = axis; i < x.rank; ++i) norm.size *= static_cast<size_t>(x.dims[i]);
+  norm.row = norm.size;
+  norm.block = kLanes;
+  return finish_norm(builder, op, op.input(0), op, owned, step);
+}
+
+bool build_channel_norm(Builder& builder, const Op& op, Reference input, const Op& norm) {
+  LayerNormStep* step = new (std::nothrow) LayerNormStep;
+  Owned<Step> owned(step);
+  if (step == nullptr) return false;
+  const Pictures p = pictures_of(builder.shape(input));
+  const size_t pixels = static_cast<size_t>(p.pixels());
+  step->blocked = true;
+  step->pictures = static_cast<size_t>(p.images);
+  step->picture = static_cast<size_t>(p.blocks()) * pixels * kLanes;
+  step->norm.rows = pixels;
+  step->norm.size = static_cast<size_t>(p.channels);
+  step->norm.row = kLanes;
+  step->norm.block = pixels * kLanes;
+  return finish_norm(builder, op, input, norm, owned, step);
 }
 
 bool build_lrn(Builder& builder, const Op& op) {

@@ -26,14 +26,41 @@ struct Least {
   static Lanes of(Lanes a, Lanes b) { return less_of(a, b); }
 };
 
-// One block, row by row, so that rounding grows with the rows and not with the pixels.
+// How a kind joins floats.
+struct Joins {
+  float start;
+  // `sum` joined with `count` times sixteen neighbours.
+  Lanes (*across)(Lanes sum, const float* in, size_t count);
+  // out[i] joined with in[i * step]
+  void (*line)(float* out, const float* in, int64_t step, int64_t count);
+};
+
 template <typename F>
-Lanes reduce_block(const float* in, int32_t height, int32_t width) {
-  Lanes all = Lanes::splat(F::kStart);
-  for (int32_t y = 0; y < height; ++y) {
-    Lanes row = Lanes::splat(F::kStart);
-    for (int32_t x = 0; x < width; ++x, in += kLanes) row = F::of(row, Lanes::load(in));
-    all = F::of(all, row);
+Lanes join_across(Lanes sum, const float* in, size_t count) {
+  for (size_t i = 0; i < count; ++i) sum = F::of(sum, Lanes::load(in + i * kLanes));
+  return sum;
+}
+
+template <typename F>
+void join_line(float* out, const float* in, int64_t step, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) out[i] = F::of(out[i], in[i * step]);
+}
+
+template <typename F>
+constexpr Joins joins_of() {
+  return {F::kStart, join_across<F>, join_line<F>};
+}
+
+constexpr Joins kJoins[kReduceKinds] = {joins_of<Sum>(), joins_of<Sum>(), joins_of<Most>(),
+                                        joins_of<Least>()};
+
+// One block, row by row, so that rounding grows with the rows and not with the pixels.
+Lanes join_block(const Joins& joins, const float* in, int32_t height, int32_t width) {
+  Lanes all = Lanes::splat(joins.start);
+  for (int32_t y = 0; y < height; ++y, in += width * kLanes) {
+    float row[kLanes];
+    joins.across(Lanes::splat(joins.start), in, static_cast<size_t>(width)).store(row);
+    all = joins.across(all, row, 1);
   }
   return all;
 }
@@ -48,16 +75,9 @@ class GlobalReduce final : public Step {
     const size_t block = static_cast<size_t>(pictures.pixels()) * kLanes;
     for (size_t item = begin; item < end; ++item) {
       const float* in = frame.at(reads[0]) + item * block;
-      Lanes result;
-      if (kind == kReduceMax) {
-        result = reduce_block<Most>(in, pictures.height, pictures.width);
-      } else if (kind == kReduceMin) {
-        result = reduce_block<Least>(in, pictures.height, pictures.width);
-      } else {
-        result = reduce_block<Sum>(in, pictures.height, pictures.width);
-        if (kind == kReduceMean) {
-          result = result / Lanes::splat(static_cast<float>(pictures.pixels()));
-        }
+      Lanes result = join_block(kJoins[kind], in, pictures.height, pictures.width);
+      if (kind == kReduceMean) {
+        result = result / Lanes::splat(static_cast<float>(pictures.pixels()));
       }
       store(result, item, frame.at(writes));
     }
@@ -90,18 +110,11 @@ class PlainReduce final : public Step {
     for (size_t row = begin * kRows; row < last; ++row) {
       int64_t at, none;
       kept.row_start(static_cast<int64_t>(row), &at, &none);
-      const float* in = frame.at(reads[0]) + at;
       float* out = frame.at(writes) + row * static_cast<size_t>(kept.inner());
-      if (kind == kReduceMax) {
-        reduce_row<Most>(in, out);
-      } else if (kind == kReduceMin) {
-        reduce_row<Least>(in, out);
-      } else {
-        reduce_row<Sum>(in, out);
-        const int64_t count = gone.rows() * gone.inner();
-        for (int64_t i = 0; i < kept.inner() && kind == kReduceMean; ++i) {
-          out[i] /= static_cast<float>(count);
-        }
+      reduce_row(kJoins[kind], frame.at(reads[0]) + at, out);
+      const int64_t count = gone.rows() * gone.inner();
+      for (int64_t i = 0; i < kept.inner() && kind == kReduceMean; ++i) {
+        out[i] /= static_cast<float>(count);
       }
     }
   }
@@ -113,37 +126,32 @@ class PlainReduce final : public Step {
   int32_t kind = 0;
 
  private:
-  template <typename F>
-  void reduce_row(const float* in, float* out) const {
+  // The innermost axis that goes, whose floats are neighbours.
+  void join_run(const Joins& joins, float* out, const float* in) const {
+    const int64_t count = gone.inner(), whole = count / kLanes * kLanes;
+    float each[kLanes];
+    joins.across(Lanes::splat(joins.start), in, static_cast<size_t>(count / kLanes)).store(each);
+    float joined = joins.start;
+    for (const float value : each) joins.line(&joined, &value, 0, 1);
+    for (int64_t i = whole; i < count; ++i) joins.line(&joined, in + i, 0, 1);
+    joins.line(out, &joined, 0, 1);
+  }
+
+  void reduce_row(const Joins& joins, const float* in, float* out) const {
     const int64_t inner = kept.inner(), step = kept.inner_a();
-    for (int64_t i = 0; i < inner; ++i) out[i] = F::kStart;
+    for (int64_t i = 0; i < inner; ++i) out[i] = joins.start;
     for (int64_t r = 0; r < gone.rows(); ++r) {
       int64_t at, none;
       gone.row_start(r, &at, &none);
       const float* line = in + at;
       if (gone.inner_a() == 1) {
-        for (int64_t i = 0; i < inner; ++i) {
-          out[i] = F::of(out[i], reduce_run<F>(line + i * step, gone.inner()));
-        }
+        for (int64_t i = 0; i < inner; ++i) join_run(joins, out + i, line + i * step);
         continue;
       }
       for (int64_t k = 0; k < gone.inner(); ++k, line += gone.inner_a()) {
-        for (int64_t i = 0; i < inner; ++i) out[i] = F::of(out[i], line[i * step]);
+        joins.line(out, line, step, inner);
       }
     }
-  }
-
-  template <typename F>
-  static float reduce_run(const float* in, int64_t count) {
-    Lanes lanes = Lanes::splat(F::kStart);
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) lanes = F::of(lanes, Lanes::load(in + i));
-    float each[kLanes];
-    lanes.store(each);
-    float result = F::kStart;
-    for (const float value : each) result = F::of(result, value);
-    for (; i < count; ++i) result = F::of(result, in[i]);
-    return result;
   }
 };
 

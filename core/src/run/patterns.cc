@@ -4,6 +4,33 @@
 #include "plan/ops.h"
 
 namespace pocketlens {
+namespace {
+
+constexpr uint32_t kChained = 3;
+
+// Whether the ops from `first` on are of these kinds, each the only reader of the one before it.
+bool is_chain(const Plan& plan, const Array<uint32_t>& reads, size_t first,
+              const OpKind (&kinds)[kChained]) {
+  if (first + kChained > plan.ops.size() || !plan.ops[first].input(0).is_value()) return false;
+  for (uint32_t i = 0; i < kChained; ++i) {
+    const Op& op = plan.ops[first + i];
+    if (static_cast<OpKind>(op.kind) != kinds[i]) return false;
+    if (i == 0) continue;
+    const uint32_t before = plan.ops[first + i - 1].output;
+    if (op.input(0).word != before || reads[before] != 1) return false;
+  }
+  return true;
+}
+
+template <uint32_t kAxes>
+bool moves_axes(const Op& transpose, const int32_t (&axes)[kAxes]) {
+  for (uint32_t i = 0; i < kAxes; ++i) {
+    if (transpose.integer(i) != axes[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 bool count_reads(const Plan& plan, Array<uint32_t>* reads) {
   if (!reads->reset(plan.values.size())) return false;
@@ -17,30 +44,33 @@ bool count_reads(const Plan& plan, Array<uint32_t>* reads) {
 }
 
 int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
-  if (first + 2 >= plan.ops.size()) return 0;
+  if (!is_chain(plan, reads, first, {OpKind::kReshape, OpKind::kTranspose, OpKind::kReshape})) {
+    return 0;
+  }
   const Op& split = plan.ops[first];
   const Op& swap = plan.ops[first + 1];
   const Op& join = plan.ops[first + 2];
-  if (static_cast<OpKind>(split.kind) != OpKind::kReshape ||
-      static_cast<OpKind>(swap.kind) != OpKind::kTranspose ||
-      static_cast<OpKind>(join.kind) != OpKind::kReshape) {
-    return 0;
-  }
-  const bool chained = split.input(0).is_value() && swap.input(0).word == split.output &&
-                       join.input(0).word == swap.output && reads[split.output] == 1 &&
-                       reads[swap.output] == 1;
-  if (!chained) return 0;
   const Shape& x = plan.values[split.input(0).number()];
   const Shape& parts = plan.values[split.output];
   if (x.rank != 4 || parts.rank != 5 || !(plan.values[join.output] == x)) return 0;
   if (parts.dims[0] != x.dims[0] || parts.dims[3] != x.dims[2] || parts.dims[4] != x.dims[3]) {
     return 0;
   }
-  const int32_t swapped[] = {0, 2, 1, 3, 4};
-  for (uint32_t i = 0; i < 5; ++i) {
-    if (swap.integer(i) != swapped[i]) return 0;
+  return moves_axes(swap, {0, 2, 1, 3, 4}) ? parts.dims[1] : 0;
+}
+
+bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
+  if (!is_chain(plan, reads, first, {OpKind::kTranspose, OpKind::kLayerNorm, OpKind::kTranspose})) {
+    return false;
   }
-  return parts.dims[1];
+  const Op& there = plan.ops[first];
+  const Op& norm = plan.ops[first + 1];
+  const Op& back = plan.ops[first + 2];
+  const auto constant = [&](uint32_t i) {
+    return norm.input(i).absent() || norm.input(i).is_tensor();
+  };
+  return plan.values[there.output].rank == 4 && moves_axes(there, {0, 2, 3, 1}) &&
+         moves_axes(back, {0, 3, 1, 2}) && norm.integer(0) == 3 && constant(1) && constant(2);
 }
 
 }  // namespace pocketlens

@@ -17,6 +17,11 @@ namespace pocketlens {
 // transpose of axes 1 and 2, reshape back, with nobody else reading what is between. 0: it is none.
 int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t first);
 
+// Whether op `first` and the two after it are a layer norm over the channels of (N,C,H,W): its
+// transpose to (N,H,W,C), layer_norm of the last axis by constants, and the transpose back, with
+// nobody else reading what is between.
+bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t first);
+
 }  // namespace pocketlens
 
 #endif
