@@ -4,6 +4,7 @@
 #include "run/arena.h"
 
 #include "base/sort.h"
+#include "run/places.h"
 
 namespace pocketlens {
 namespace {
@@ -92,14 +93,6 @@ void merge_in_place(Builder* builder) {
   }
 }
 
-struct Interval {
-  uint64_t at, end;
-};
-
-bool by_place(const Interval& x, const Interval& y) {
-  return x.at != y.at ? x.at < y.at : x.end < y.end;
-}
-
 struct Sized {
   uint64_t floats;
   int32_t number;
@@ -107,17 +100,6 @@ struct Sized {
 
 bool by_size(const Sized& x, const Sized& y) {
   return x.floats != y.floats ? x.floats > y.floats : x.number < y.number;
-}
-
-// The lowest place for `count` floats between the intervals.
-uint64_t lowest_gap(Array<Interval>& taken, size_t count_taken, uint64_t count) {
-  sort_items(taken.data(), count_taken, by_place);
-  uint64_t at = 0;
-  for (size_t i = 0; i < count_taken; ++i) {
-    if (taken[i].at >= at + count) break;
-    if (taken[i].end > at) at = taken[i].end;
-  }
-  return at;
 }
 
 Status place_all(Array<Buffer>& buffers, ArenaSizes* sizes) {
@@ -133,19 +115,14 @@ Status place_all(Array<Buffer>& buffers, ArenaSizes* sizes) {
     }
   }
   sort_items(order.data(), order.size(), by_size);
-  Array<Interval> taken;
-  if (!taken.reset(order.size())) return fail(Code::kNoMemory);
-  for (size_t i = 0; i < order.size(); ++i) {
-    Buffer& buffer = buffers[order[i].number];
-    size_t count = 0;
-    for (size_t k = 0; k < i; ++k) {
-      const Buffer& other = buffers[order[k].number];
-      if (other.first > buffer.last || other.last < buffer.first) continue;
-      taken[count++] = Interval{other.at, other.at + other.floats};
-    }
-    buffer.at = lowest_gap(taken, count, buffer.floats);
+  Places places;
+  for (const Sized& sized : order) {
+    Buffer& buffer = buffers[sized.number];
+    buffer.at = places.lowest(buffer.floats, buffer.first, buffer.last);
     const uint64_t end = buffer.at + buffer.floats;
     if (end > sizes->arena_floats) sizes->arena_floats = end;
+    const Placed placed = {buffer.at, end, buffer.first, buffer.last};
+    if (!places.add(placed)) return fail(Code::kNoMemory);
   }
   if (sizes->arena_floats > kMaxFloats || sizes->constant_floats > kMaxFloats) {
     return fail(Code::kTooLarge, sizes->arena_floats * sizeof(float), kMaxFloats * sizeof(float));
