@@ -25,7 +25,7 @@ constexpr int32_t kItemPanels = 8;  // of an item, at least; where runs are few,
 constexpr int32_t kFewRuns = 4;
 constexpr int64_t kItemFloats = (768 << 10) / 4;  // of patches and sums, about
 constexpr int32_t kFewestTiles = 48;
-constexpr int32_t kWinogradSliceFloats = (192 << 10) / 4;
+constexpr int32_t kWinogradSliceFloats = (512 << 10) / 4;  // sums are walked once a slice
 
 // How a conv2d is cut: runs of tiles, and parts of the panel blocks of a group.
 struct WinogradCut {
