@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lens_samples import small_lens
 from pocketlens.base.errors import EngineError
@@ -92,6 +93,40 @@ def test_two_threads_may_close_the_same_lens() -> None:
         with pytest.raises(EngineError) as error:
             shared.run(pictures(0, 1).tobytes(), batch=1)
         assert error.value.slug == "engine-closed"
+
+
+def test_threads_slide_over_photos_of_many_sizes() -> None:
+    photos = [Image.effect_noise((SIDE + 8 * i, SIDE + 5), 90).convert("RGB") for i in range(4)]
+    with lens() as shared:
+        expected = [shared.confidences(photo, crops="slide") for photo in photos]
+        got: list[list[list[float]]] = [[] for _ in photos]
+
+        def slides(number: int) -> Callable[[], None]:
+            return lambda: got[number].extend(
+                shared.confidences(photos[number], crops="slide") for _ in range(5)
+            )
+
+        assert together(*(slides(number) for number in range(len(photos)))) == []
+    assert got == [[row] * 5 for row in expected]
+
+
+def test_a_lens_closed_while_sliding_refuses_the_next_photo() -> None:
+    shared = lens()
+    photo = Image.effect_noise((SIDE + 9, SIDE + 5), 90).convert("RGB")
+    expected = shared.confidences(photo, crops="slide")
+    running = threading.Event()
+
+    def slide_on() -> None:
+        while True:
+            assert shared.confidences(photo, crops="slide") == expected
+            running.set()
+
+    def close() -> None:
+        running.wait(60)
+        shared.close()
+
+    (error,) = together(slide_on, close)
+    assert isinstance(error, EngineError) and error.slug == "engine-closed"
 
 
 @pytest.mark.parametrize(

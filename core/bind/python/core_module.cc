@@ -99,7 +99,7 @@ class Core {
     std::vector<const float*> pointers;
     for (size_t i = 0; i < wanted.size(); ++i) {
       views.push_back(std::make_unique<View>(inputs[i]));
-      const size_t bytes = wanted[i] * batch * sizeof(float);
+      const size_t bytes = bytes_of(wanted[i], batch);
       if (views[i]->size() != bytes) {
         check({PL_BAD_ARGUMENT, -1, -1, views[i]->size(), bytes});
       }
@@ -111,7 +111,7 @@ class Core {
     nb::list results;
     std::vector<float*> outputs;
     for (const size_t floats : output_floats()) {
-      nb::bytearray result = new_bytearray(floats * batch * sizeof(float));
+      nb::bytearray result = new_bytearray(bytes_of(floats, batch));
       outputs.push_back(static_cast<float*>(result.data()));
       results.append(result);
     }
@@ -136,6 +136,13 @@ class Core {
   }
 
  private:
+  // Of `batch` images. Python's sizes are signed, and so no product may pass half of what fits.
+  static size_t bytes_of(size_t floats, uint32_t batch) {
+    const size_t most = SIZE_MAX / 2 / sizeof(float);
+    if (batch != 0 && floats > most / batch) check({PL_TOO_LARGE, -1, -1, batch, most / floats});
+    return floats * batch * sizeof(float);
+  }
+
   std::vector<size_t> floats(size_t (*count)(const pl_lens*, size_t)) const {
     std::vector<size_t> result;
     for (size_t i = 0; count(lens_, i) != 0; ++i) result.push_back(count(lens_, i));
