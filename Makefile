@@ -18,11 +18,21 @@ help:  ## list what there is
 demo: $(VENV)/demo.stamp  ## set up everything, then compress and classify real photos
 	$(BIN)/pocketlens demo --model training/models/tiny-imagenet-200.onnx --out demo-out
 
-test: $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp  ## set up everything, then run all tests
+test: browser $(VENV)/test.stamp $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp  ## set up everything, then run all tests
 	$(BIN)/ctest --test-dir $(CORE_BUILD) --output-on-failure
 	$(BIN)/ctest --test-dir $(SANITIZED) --output-on-failure
 	$(BIN)/python tools/test_aarch64.py $(AARCH64)
 	POCKETLENS_NEON_CORE=$(AARCH64)/neon_core $(BIN)/python -m pytest
+
+browser:  ## a Chromium for the page's tests: the one that is there, or Debian's where we may install it
+	@for name in chromium chromium-browser google-chrome; do \
+	  if command -v $$name; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get install -qq -y --no-install-recommends chromium || \
+	  { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } || \
+	  echo "Chromium cannot be installed: the page's tests will be skipped."; \
+	else echo "There is no Chromium: the page's tests will be skipped."; fi
 
 fuzz: $(VENV)/test.stamp $(SANITIZED)/tests.stamp  ## five million changed plans under the sanitizers (10 minutes of a core)
 	$(BIN)/python tests/dump_plans.py $(SANITIZED)/plans
@@ -99,4 +109,4 @@ $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp: $(VENV)/test.stamp $(SOURCES
 	$(BIN)/cmake --build $(@D) -j $(JOBS)
 	@touch $@
 
-.PHONY: help demo test fuzz check format docs bench bench-compression bench-wasm wheel clean
+.PHONY: help demo test browser fuzz check format docs bench bench-compression bench-wasm wheel clean

@@ -35,7 +35,7 @@ def make_server(
 ) -> ThreadingHTTPServer:
     """A server of the files, bound and not yet running. Raises UsageError 'port-taken'."""
     try:
-        server = ThreadingHTTPServer((host, port), _handler(dict(files)))
+        server = ThreadingHTTPServer((host, port), _handler(files))
     except OSError as error:
         raise UsageError(
             f"Port {port} of {host} cannot be used: {error.strerror}. Choose another with --port.",
@@ -69,9 +69,12 @@ def terminal_qr(address: str) -> str:
     return stream.getvalue()
 
 
-def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
-    packed = lru_cache(maxsize=None)(lambda path: gzip.compress(files[path], mtime=0))
+@lru_cache(maxsize=256)
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
 
+
+def _handler(files: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -88,7 +91,7 @@ def _handler(files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:
                 return
             accepted = self.headers.get("Accept-Encoding", "")
             squeezed = Path(path).suffix in _PACKED and "gzip" in accepted
-            body = packed(path) if squeezed else files[path]
+            body = _packed(files[path]) if squeezed else files[path]
             self.send_response(HTTPStatus.OK)
             for name, value in _headers(path, squeezed=squeezed).items():
                 self.send_header(name, value)

@@ -189,6 +189,7 @@ async function showPhoto(number) {
   photos.forEach(({ thumb }, i) => thumb.setAttribute('aria-current', i === number));
   photo.thumb.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   setMode('still');
+  clearAnswers();
   $('still').setAttribute('aria-label', photo.file.name);
   try {
     const bitmap = await createImageBitmap(photo.file).catch(() => null);
