@@ -66,9 +66,7 @@ def compress(
                   network's; the receipt in the lens is of photos that nothing was chosen by
     lagrangian    nats a photo that a bit may cost, in place of these two
     photos        to calibrate on, and for max_drop to choose and measure on: a folder or an .npz
-    tune          then train palettes and biases on the photos, indices staying as they are, and
-                  keep what came of it where it helps: True for some minutes, or so many passes
-                  over the photos. Needs torch
+    tune          then train palettes and biases: True for some minutes, or so many passes; torch
     seed          of what is drawn by chance
     threads       the result is the same for any number
 
@@ -76,7 +74,6 @@ def compress(
     """
     source, target = Path(model), Path(out)
     about = About(recipe, _labels(labels), name, licence)
-    widths = {"bits": bits, "palette_size": palette_size, "group_rows": group_rows}
     price = asked_price(
         size=max_size,
         drop_points=max_drop,
@@ -84,7 +81,7 @@ def compress(
         photos=None if photos is None else Path(photos),
         seed=seed,
         threads=threads,
-        widths=[name for name, value in widths.items() if value is not None],
+        widths=_said(bits=bits, palette_size=palette_size, group_rows=group_rows),
     )
     tuning = asked_tuning(tune, price)
     settings = Settings(
@@ -132,6 +129,11 @@ def evaluate(
     with open_lens(lens) as opened:
         dataset = open_dataset(Path(data), opened.labels)
         return evaluate_lens(opened, dataset, against=against, crops=crops, progress=progress)
+
+
+def _said(**options: object) -> list[str]:
+    """The names of options that were given."""
+    return [name for name, value in options.items() if value is not None]
 
 
 def _labels(
