@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compression_peers import PeerError
-from latency_peers import ENGINES, Engine, Worker, convert
+from latency_peers import AVX2_ALONE, ENGINES, Engine, Worker, convert
 from measuring import append_rows, commit, machine
 from networks import NETWORKS, Network
 from networks.batches import batched
@@ -213,6 +213,9 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
 @click.option("--engine", "wanted", multiple=True, help="Only engines whose name begins so.")
 @click.option("--cache", type=click.Path(path_type=Path), default=Path("build/peers"),
               show_default=True, help="Environments and converted models.")  # fmt: skip
+@click.option(
+    "--avx2", is_flag=True, help="Only engines that AVX-512 can be taken from, without it."
+)
 @click.option("--save", is_flag=True, help="Append the rows to benchmarks/results/latency.jsonl.")
 def main(
     threads: tuple[int, ...],
@@ -223,10 +226,12 @@ def main(
     names: tuple[str, ...],
     wanted: tuple[str, ...],
     cache: Path,
+    avx2: bool,
     save: bool,
 ) -> None:
     """Print one table; with --save each network's rows are kept as soon as they are there."""
-    engines = tuple(e for e in ENGINES if not wanted or e.name.startswith(wanted))
+    known = AVX2_ALONE if avx2 else ENGINES
+    engines = tuple(e for e in known if not wanted or e.name.startswith(wanted))
     cache = cache.resolve()
     console.print(f"{machine()}, commit {commit()}")
     for network in NETWORKS:

@@ -55,6 +55,7 @@ class Engine:
     requirements  of its environment; empty: the Python that runs this
     options       for the script
     converter     makes the file; None: it is there
+    surroundings  environment variables that it is started with
     reason        why it cannot be measured at all; empty: it can
     """
 
@@ -65,6 +66,7 @@ class Engine:
     requirements: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     converter: Converter | None = None
+    surroundings: dict[str, str] = field(default_factory=dict)
     reason: str = ""
 
 
@@ -120,6 +122,15 @@ ENGINES = (
 )
 
 
+AVX2_ALONE = (
+    Engine("pocketlens 4 bits, AVX2", "run_pocketlens.py", "4.lens", ("4.lens",), (),
+           {"target": "avx2"}),
+    Engine("openvino f32, AVX2", "run_openvino.py", "model.onnx", ("model.onnx",), OPENVINO,
+           {"precision": "f32"}, None, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+)  # fmt: skip
+"""Engines that can be told to go without AVX-512; onnxruntime's kernels ask the processor alone."""
+
+
 def convert(engine: Engine, *, cache: Path, work: Path) -> None:
     """Make the engine's file in `work` unless it stands there. Raises PeerError.
 
@@ -154,7 +165,7 @@ class Worker:
         peer = Peer(engine.name, engine.script, engine.requirements, ())
         python = environment(peer, cache) if engine.requirements else Path(sys.executable)
         surroundings = {name: v for name, v in os.environ.items() if name != "PYTHONPATH"}
-        surroundings |= {"OMP_NUM_THREADS": str(threads)}
+        surroundings |= {"OMP_NUM_THREADS": str(threads)} | engine.surroundings
         if not engine.requirements:
             surroundings["PYTHONPATH"] = SOURCE
         options = json.dumps({**engine.options, "threads": threads})

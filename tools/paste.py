@@ -211,6 +211,14 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "top-5 missing": _missing(5),
         "flips": lambda row: str(row["flips"]),
     },
+    "crops": {
+        "network": lambda row: str(row["model"]),
+        "way": lambda row: row["engine"].split(", ")[-1],
+        "top-1 right": lambda row: f"{row['top1_right']} of {row['n']}",
+        "top-5 right": lambda row: str(row["top5_right"]),
+        "processor ms": lambda row: f"{row['processor_ms']:.1f}",
+        "first of a size": lambda row: f"+ {row['opening_ms']:.0f}" if "opening_ms" in row else "",
+    },
     "cold": {
         "process": lambda row: str(row["engine"]),
         "processor ms, least": lambda row: f"{row['processor_min_ms']:.0f}",
@@ -239,6 +247,7 @@ Cell = Callable[[dict[str, Any]], float]
 CLASSES_OF_PRECISION = {
     "fp32": ("pocketlens 4 bits", "pocketlens 8 bits", "onnxruntime fp32", "openvino f32",
              "pytorch fp32", "ncnn fp32", "litert fp32"),
+    "avx2": ("pocketlens 4 bits, AVX2", "openvino f32, AVX2"),
     "lower": ("onnxruntime int8", "openvino bf16", "ncnn fp16", "ncnn int8", "litert int8"),
 }  # fmt: skip
 MEASURES: dict[str, Cell] = {
@@ -347,8 +356,7 @@ def card(_: str) -> str:
             low, high = receipt.difference_interval
             text += f"; against {receipt.against} {receipt.difference:+.2f} points"
             text += f" ({low:+.2f} to {high:+.2f}), {receipt.flips} answers changed"
-        crops = "1 crop" if receipt.crops == 1 else f"{receipt.crops} crops"
-        rows.append((f"{receipt.dataset}, {receipt.n:,} photos, {crops}", text))
+        rows.append((f"{receipt.dataset}, {receipt.n:,} photos, {receipt.views}", text))
     return table(("", ""), rows)
 
 

@@ -4,7 +4,9 @@
 //
 // NAME.bands stands beside it; tests/dump_plans.py writes both from a lens. Each time is the least
 // of many runs of the whole network, so what is before a step is as it is when nobody measures. A
-// conversion is a copy into another layout that the op after it asked for. Not a test.
+// conversion is a copy into another layout that the op after it asked for. How far two threads can
+// get is told from the times of the items, one by one, of each step: next to nothing else runs
+// then, but nobody has to wait for a second processor to be idle. Not a test.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,13 +98,40 @@ std::string name_of(const Plan& plan, const Op& op, bool conversion) {
 
 struct Times {
   std::vector<double> steps;
+  std::vector<std::vector<double>> items;  // of each step
   double whole = 1e9;
 };
 
-// At least 30 runs of the whole and of step by step, in turns, and two seconds.
+// The items of every step, one by one, by this thread.
+void time_items(Lens* lens, void* scratch, Times* times) {
+  const Frame frame = lens->frame();
+  for (size_t s = 0; s < lens->step_count(); ++s) {
+    for (size_t i = 0; i < times->items[s].size(); ++i) {
+      const double start = seconds();
+      lens->step(s).run(frame, i, i + 1, scratch);
+      times->items[s][i] = std::min(times->items[s][i], seconds() - start);
+    }
+  }
+}
+
+// How long two threads take for the items of a step, each taking the next one when it is free.
+double shared_seconds(const std::vector<double>& items) {
+  double threads[2] = {};
+  for (const double item : items) *std::min_element(threads, threads + 2) += item;
+  return std::max(threads[0], threads[1]);
+}
+
+// At least 30 runs of the whole, step by step and item by item, in turns, and two seconds.
 Times measure(Lens* lens, const float* const* inputs, float* const* outputs) {
   Times times;
   times.steps.assign(lens->step_count(), 1e9);
+  size_t scratch_bytes = 0;
+  for (size_t s = 0; s < lens->step_count(); ++s) {
+    times.items.emplace_back(lens->step(s).items(1), 1e9);
+    scratch_bytes = std::max(scratch_bytes, lens->step(s).scratch_bytes(1));
+  }
+  Memory scratch;
+  if (!scratch.reset(scratch_bytes + kAlignment)) exit(1);
   const double end = seconds() + 2;
   for (int i = 0; i < 30 || seconds() < end; ++i) {
     const double start = seconds();
@@ -115,21 +144,25 @@ Times measure(Lens* lens, const float* const* inputs, float* const* outputs) {
       times.steps[s] = std::min(times.steps[s], now - last);
       last = now;
     }
+    time_items(lens, scratch.data(), &times);
   }
   return times;
 }
 
 void print_steps(const Plan& plan, const Lens& lens, const Times& times) {
-  double by_kind[kOpKinds + 1] = {}, sum = 0;
+  double by_kind[kOpKinds + 1] = {}, sum = 0, shared = 0;
   for (size_t s = 0; s < lens.step_count(); ++s) {
     const Op& op = plan.ops[static_cast<size_t>(lens.step(s).op)];
     const bool conversion = s + 1 < lens.step_count() && lens.step(s + 1).op == lens.step(s).op;
     const double time = times.steps[s], flops = conversion ? 0 : flops_of(plan, op);
     by_kind[conversion ? 0 : op.kind] += time;
     sum += time;
+    const double by_two = shared_seconds(times.items[s]);
+    shared += by_two;
     printf("%4d %8.1f us ", lens.step(s).op, time * 1e6);
     printf(flops > 0 ? "%6.1f GFLOP/s " : "               ", flops / time / 1e9);
-    printf("%4zu items  %s\n", lens.step(s).items(1), name_of(plan, op, conversion).c_str());
+    printf("%4zu items x%.2f by two  %s\n", lens.step(s).items(1), time / by_two,
+           name_of(plan, op, conversion).c_str());
   }
   printf("\n");
   for (uint32_t kind = 0; kind < kOpKinds; ++kind) {
@@ -138,6 +171,7 @@ void print_steps(const Plan& plan, const Lens& lens, const Times& times) {
            100 * by_kind[kind] / sum);
   }
   printf("sum of steps %8.3f ms, whole %.3f ms\n", sum * 1e3, times.whole * 1e3);
+  printf("two threads, without waking: %.3f ms, x%.2f\n", shared * 1e3, sum / shared);
 }
 
 const KernelTable& table_named(const char* name) {

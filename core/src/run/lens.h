@@ -39,7 +39,8 @@ class Lens {
   // For benchmarks: one step after the other, on the image that run() took last.
   size_t step_count() const { return steps_.size(); }
   const Step& step(size_t i) const { return *steps_[i]; }
-  void run_step(size_t i) { run_steps(i, i + 1, Frame{buffers_.data(), &kernels_, 1}); }
+  Frame frame() const { return Frame{buffers_.data(), &kernels_, 1}; }
+  void run_step(size_t i) { run_steps(i, i + 1, frame()); }
 
  private:
   struct InputUse {
