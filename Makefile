@@ -62,6 +62,7 @@ docs: $(VENV)/demo.stamp  ## paste generated parts into the docs
 
 bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/accuracy.py --bits 32 --bits 16 --bits 8 --bits 6 --bits 4
+	$(BIN)/python benchmarks/crops.py
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/planes.py
 	$(BIN)/python benchmarks/palettes.py

@@ -61,6 +61,10 @@ def test_classify_and_eval_take_it(run: Run, lens: Path, photo: Path, tmp_path: 
     (receipt,) = read_lens(lens).receipts
     assert (receipt.crops, receipt.views) == ("slide", "slid over whole photos")
     assert "slid over whole photos" in run("inspect", lens).stdout
+    run("eval", lens, "set.npz", "--crops", 10)
+    run("report", lens, "-o", "page.html")
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "slid over whole photos" in page and "10 crops" in page
 
 
 def test_a_mean_picture_has_one_size() -> None:
