@@ -82,14 +82,15 @@ class PlanMaker {
     return indices;
   }
 
-  // Where a tensor's indices stand.
+  // Where a tensor's indices stand; whether they are numbers along a trellis.
   struct Place {
     uint32_t plane, first_pixel, mask, common;
+    bool trellis = false;
   };
 
   uint32_t indexed_tensor(const Dims& dims, uint32_t k, uint32_t group_rows, const Place& place,
                           const std::vector<uint16_t>& palettes) {
-    put_u32(&tensors_, 2);
+    put_u32(&tensors_, place.trellis ? 3 : 2);
     put_shape(&tensors_, dims);
     for (const uint32_t x :
          {k, group_rows, place.plane, place.first_pixel, place.mask, place.common}) {

@@ -188,7 +188,7 @@ inline std::vector<BandBytes> fitting_bands(const Plan& plan, std::mt19937* dice
     uint64_t pixels = 0;
     for (uint32_t i = 0; i < plane.readers; ++i) {
       const Tensor& tensor = plan.tensors[plan.readers[plane.first_reader + i]];
-      levels = std::min(levels, tensor.palette_size - (tensor.masked() ? 1 : 0));
+      levels = std::min(levels, tensor.numbers() - (tensor.masked() ? 1 : 0));
       pixels += tensor.weights();
       const Plane& rest = plan.planes[tensor.plane];
       if (tensor.masked()) {

@@ -178,11 +178,11 @@ void test_overflow() {
 
 // A linear whose 4 x 6 weights stand where `place` says, another one of 2 x 4 after them.
 pl_status try_places(const std::function<void(PlanMaker*)>& planes, const PlanMaker::Place& first,
-                     const PlanMaker::Place& second, uint32_t k = 4) {
+                     const PlanMaker::Place& second, uint32_t k = 4, uint32_t rows = 4) {
   PlanMaker m;
   const uint32_t x = m.value({1, 6}), y = m.value({1, 4}), z = m.value({1, 2});
   planes(&m);
-  const uint32_t w = m.indexed_tensor({4, 6}, k, 4, first, halves(k));
+  const uint32_t w = m.indexed_tensor({4, 6}, k, rows, first, halves(k * ((3 + rows) / rows)));
   const uint32_t v = m.indexed_tensor({2, 4}, 4, 2, second, halves(4));
   m.op(2, y, {x, tensor(w)}, {0, 0, 0});
   m.op(2, z, {y, tensor(v)}, {0, 0, 0});
@@ -236,6 +236,40 @@ void test_plane_uses() {
   is(try_places(masks, {1, 0, no, 0}, {2, 0, no, 0}), PL_PLANE, -1, "a plane that nobody reads");
 }
 
+// Palettes along a trellis: two values for each number, one palette for all outputs.
+void test_trellis() {
+  const auto plane = [](uint32_t bits) {
+    return [=](PlanMaker* m) {
+      m->plane(bits, 8, 1, std::vector<uint32_t>(24, 1));
+      m->plane(2, 8, 1, std::vector<uint32_t>(8, 1));
+    };
+  };
+  const auto masked = [](PlanMaker* m) {
+    m->plane(1, 8, 1, std::vector<uint32_t>(24, 1));
+    m->plane(2, 8, 1, std::vector<uint32_t>(8, 1));
+    m->plane(1, 8, 1, std::vector<uint32_t>(24, 1));
+  };
+  const PlanMaker::Place along = {0, 0, kNone, 0, true}, other = {1, 0, kNone, 0};
+  const auto judge = [&](uint32_t bits, uint32_t k, uint32_t rows, int code, const char* what) {
+    const pl_status status = try_places(plane(bits), along, other, k, rows);
+    expect(status.code == code && (code == PL_OK || status.tensor == 0), what);
+  };
+  judge(1, 4, 4, PL_OK, "2 numbers");
+  judge(2, 8, 4, PL_OK, "4 numbers");
+  judge(8, 256, 4, PL_OK, "128 numbers");
+  judge(1, 6, 4, PL_PALETTE, "3 numbers in a bit");
+  judge(4, 2, 4, PL_PALETTE, "one number");
+  judge(4, 7, 4, PL_PALETTE, "half a number");
+  judge(4, 8, 2, PL_PALETTE, "two palettes");
+  judge(8, 258, 4, PL_PALETTE, "more values than a byte tells");
+  const auto behind = [&](uint32_t common, uint32_t k) {
+    return try_places(masked, {2, 0, 0, common, true}, other, k).code;
+  };
+  expect(behind(2, 6) == PL_OK, "a mask and 2 other numbers");
+  expect(behind(3, 6) == PL_PALETTE, "common beyond the numbers");
+  expect(behind(0, 8) == PL_PALETTE, "a mask and 3 other numbers in a bit");
+}
+
 void test_plan(const SmallPlan& plan, long mutations) {
   const long before = ran;
   expect(try_plan(plan.bytes, plan.bands).code == PL_OK, "a valid plan");
@@ -254,6 +288,7 @@ int main(int count, char** arguments) {
   const long mutations = count > 1 ? atol(arguments[1]) : 50000;
   test_overflow();
   test_plane_uses();
+  test_trellis();
   test_plan(network_plan(), mutations);
   test_plan(network_plan(shared_planes), mutations);
   test_plan(moving_plan(), mutations);

@@ -1,5 +1,6 @@
 // Valid plans drawn at random: chains of one to five operators over all kinds, small, each weight
-// float, half or a palette, with planes alone, or behind a mask. For plan_fuzz.cc.
+// float, half or a palette, perhaps along a trellis, with planes alone, or behind a mask. For
+// plan_fuzz.cc.
 #ifndef POCKETLENS_TESTS_RANDOM_PLANS_H
 #define POCKETLENS_TESTS_RANDOM_PLANS_H
 
@@ -81,13 +82,19 @@ class RandomPlan {
   uint32_t add_weights(const PlanMaker::Dims& dims) {
     if (below(3) == 0) return add_constant(dims);
     constexpr uint32_t kSizes[] = {1, 2, 3, 4, 9, 16, 17, 256};
-    const uint32_t k = kSizes[below(8)], count = PlanMaker::elements(dims);
-    const uint32_t rows = 1 + below(dims[0] + 2), groups = (dims[0] + rows - 1) / rows;
+    const bool trellis = below(3) == 0;  // k numbers then stand for twice as many values
+    const uint32_t drawn = kSizes[below(8)], count = PlanMaker::elements(dims);
+    const uint32_t k = !trellis ? drawn : drawn < 2 ? 2 : drawn > 128 ? 128 : drawn;
+    const uint32_t values = trellis ? 2 * k : k;
+    const uint32_t rows = trellis ? dims[0] + below(2) : 1 + below(dims[0] + 2);
+    const uint32_t groups = (dims[0] + rows - 1) / rows;
     const uint32_t width = 1 + below(count), band_rows = 1 + below((count + width - 1) / width);
     const uint32_t bits = k <= 2 ? 1 : k <= 4 ? 2 : k <= 16 ? 4 : 8;
     const Words indices = PlanMaker::counting(count, k);
     if (k < 2 || count < 2 || rarely()) {
-      return noted(maker_.palette_tensor(dims, bits, k, rows, width, band_rows, halves(groups * k)),
+      const uint32_t own = maker_.plane(bits, width, band_rows, indices);
+      return noted(maker_.indexed_tensor(dims, values, rows, {own, 0, kNone, 0, trellis},
+                                         halves(groups * values)),
                    dims);
     }
     const uint32_t common = below(k);
@@ -99,9 +106,10 @@ class RandomPlan {
     const uint32_t mask_plane = maker_.plane(1, width, band_rows, mask);
     const uint32_t across = 1 + below(static_cast<uint32_t>(rest.size()));
     const uint32_t rest_plane = maker_.plane(bits, across, 1, rest);
-    return noted(maker_.indexed_tensor(dims, k, rows, {rest_plane, 0, mask_plane, common},
-                                       halves(groups * k)),
-                 dims);
+    return noted(
+        maker_.indexed_tensor(dims, values, rows, {rest_plane, 0, mask_plane, common, trellis},
+                              halves(groups * values)),
+        dims);
   }
 
   void activation(Words* words) {

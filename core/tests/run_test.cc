@@ -152,7 +152,8 @@ BandBytes filtered(const BandBytes& band, size_t stride, size_t first) {
 // Bytes of a scanline of each plane.
 using Strides = std::vector<size_t>;
 const Strides kOwnStrides = {1 + 14, 1 + 3, 1 + 50, 1 + 5},
-              kSharedStrides = {1 + 6, 1 + 31, 1 + 51};
+              kSharedStrides = {1 + 6, 1 + 31, 1 + 51},
+              kTrellisStrides = {1 + 6, 1 + 31, 1 + 12, 1 + 5};
 
 std::vector<BandBytes> all_filtered(const SmallPlan& plan, const Strides& strides, size_t first) {
   std::vector<BandBytes> bands;
@@ -193,6 +194,24 @@ std::vector<BandBytes> of_plane(const SmallPlan& plan, uint32_t number) {
     if (band.plane == number) bands.push_back(band);
   }
   return bands;
+}
+
+// Numbers along a trellis, or the places that they stand for: the same weights, the same answer.
+void test_trellis() {
+  const SmallPlan told = network_plan(followed_planes), along = network_plan(trellis_planes);
+  for (size_t t = 0; t < pl_target_count(); ++t) {
+    const char* target = pl_target_name(t);
+    expect(answer(told, target, 1, told.bands) == answer(along, target, 1, along.bands),
+           std::string("along a trellis: ") + target);
+  }
+  expect(answer(told, nullptr, 1, told.bands) !=
+             answer(network_plan(), nullptr, 1, network_plan().bands),
+         "other weights, another answer");
+  pl_lens* lens = open_lens(along, nullptr, 1);
+  BandBytes wrong = of_plane(along, 2)[0];
+  wrong.rows[1] = 0x40;  // of the depthwise weights, which have 8 values: 4 numbers
+  expect(feed(lens, wrong) == PL_BAND_INDEX, "number 4 of 4");
+  pl_close(lens);
 }
 
 void test_refused_masks() {
@@ -277,7 +296,9 @@ int main() {
   test_rows_of_a_batch();
   test_feeding(network_plan(), kOwnStrides);
   test_feeding(network_plan(shared_planes), kSharedStrides);
+  test_feeding(network_plan(trellis_planes), kTrellisStrides);
   test_shared_planes();
+  test_trellis();
   test_refused_masks();
   test_refused_bands(network_plan());
   test_arguments(network_plan());

@@ -58,6 +58,60 @@ inline NetworkWeights shared_planes(PlanMaker* m) {
       m->indexed_tensor({5, 36}, 2, 5, {shared, head_at, kNone, 0}, halves(2))};
 }
 
+inline std::vector<uint32_t> mixed(uint32_t count, uint32_t k) {
+  std::vector<uint32_t> numbers(count);
+  for (uint32_t i = 0; i < count; ++i) numbers[i] = (i * i * 7 + i / 3) % k;
+  return numbers;
+}
+
+// The weights of network_plan() as numbers along a trellis: two share a plane, one has a mask.
+inline NetworkWeights trellis_planes(PlanMaker* m) {
+  constexpr uint32_t kCommon = 7;
+  std::vector<uint32_t> mask, rest, together;
+  for (const uint32_t number : mixed(18 * 18, 20)) {
+    mask.push_back(number != kCommon);
+    if (number != kCommon) rest.push_back(number - (number > kCommon));
+  }
+  const uint32_t deep_at = append(&together, mixed(18 * 9, 4));
+  const uint32_t stem_at = append(&together, mixed(18 * 27, 11));
+  const uint32_t mask_plane = m->plane(1, 45, 3, mask);
+  const uint32_t rest_plane = m->plane(8, 31, 4, rest);
+  const uint32_t shared = m->plane(4, 23, 2, together);
+  const uint32_t own = m->plane(1, 36, 1, mixed(5 * 36, 2));
+  return {m->indexed_tensor({18, 3, 3, 3}, 22, 18, {shared, stem_at, kNone, 0, true}, halves(22)),
+          m->indexed_tensor({18, 1, 3, 3}, 8, 18, {shared, deep_at, kNone, 0, true}, halves(8)),
+          m->indexed_tensor({18, 18, 1, 1}, 40, 18, {rest_plane, 0, mask_plane, kCommon, true},
+                            halves(40)),
+          m->indexed_tensor({5, 36}, 4, 5, {own, 0, kNone, 0, true}, halves(4))};
+}
+
+// The places in the palette that such numbers stand for, as docs/format/lens.md has it.
+inline std::vector<uint32_t> followed(std::vector<uint32_t> numbers, uint32_t columns) {
+  constexpr uint32_t kNext[8][2] = {{0, 1}, {2, 3}, {5, 4}, {7, 6}, {1, 0}, {3, 2}, {4, 5}, {6, 7}};
+  for (uint32_t column = 0; column < columns; ++column) {
+    uint32_t state = 0;
+    for (size_t at = column; at < numbers.size(); at += columns) {
+      const uint32_t number = numbers[at];
+      numbers[at] = 2 * number + state % 2;
+      state = kNext[state][number % 2];
+    }
+  }
+  return numbers;
+}
+
+// The same weights, every index told as it is.
+inline NetworkWeights followed_planes(PlanMaker* m) {
+  const auto own = [m](const PlanMaker::Dims& dims, uint32_t numbers) {
+    const uint32_t count = PlanMaker::elements(dims), k = 2 * numbers;
+    const auto pixels = followed(mixed(count, numbers), count / dims[0]);
+    const uint32_t plane = m->plane(8, 9, 5, pixels);
+    return m->indexed_tensor(dims, k, dims[0], {plane, 0, kNone, 0}, halves(k));
+  };
+  const uint32_t stem = own({18, 3, 3, 3}, 11), deep = own({18, 1, 3, 3}, 4);
+  const uint32_t same = own({18, 18, 1, 1}, 20);
+  return {stem, deep, same, own({5, 36}, 2)};
+}
+
 // conv2d with palettes, pads and a residual; depthwise; pools; concat; global mean; linear;
 // softmax.
 inline SmallPlan network_plan(NetworkWeights (*weights)(PlanMaker*) = own_planes) {

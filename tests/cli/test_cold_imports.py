@@ -28,7 +28,7 @@ OURS = {
     *("images.colours", "images.crops", "images.decode", "images.recipe", "images.sliding"),
     "images.views",
     "labels.labels",
-    *("planes.plane", "planes.scanlines"),
+    *("planes.plane", "planes.scanlines", "planes.trellis"),
 }  # fmt: skip
 """The rooms' own packages and the room `lensfile` aside."""
 

@@ -102,9 +102,9 @@ def test_the_text_tells_trials_and_what_came_out(run: Run, model: Path, labelled
 def test_both_budgets_are_kept_or_it_says_which_cannot(
     run: Run, model: Path, labelled: Path
 ) -> None:
-    said = sentence(run, model, "--max-drop", 3, "--max-size", "9kB", "--photos", labelled)
+    said = sentence(run, model, "--max-drop", 3, "--max-size", "7kB", "--photos", labelled)
     assert "[budgets-clash]" in said
-    assert "9,000 asked for" in said
+    assert "7,000 asked for" in said
     document = made(run, model, "--max-drop", 20, "--max-size", "30kB", "--photos", labelled)
     assert document["lens_bytes"] <= 30_000
 

@@ -10,6 +10,7 @@ import pytest
 
 from pocketlens.base.halves import even_halves
 from pocketlens.engine.constants import plain_constants, plane_pixels
+from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Graph, Node
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
@@ -61,6 +62,22 @@ def test_constants_become_values_and_weights_stay() -> None:
         values = np.frombuffer(even, "<f2")[indices]
         expected = TensorRecord(record.name, (5,), "half", "", values=values.tobytes())
         assert record == expected
+
+
+def test_a_trellis_is_followed() -> None:
+    rng = np.random.default_rng(2)
+    shape = (40, 6)
+    numbers = (rng.integers(0, 9, shape) * (rng.random(shape) < 0.2)).astype(np.uint8)
+    best = encode_best(numbers, palette_size=9)
+    record = palette_record(
+        "c", shape, even_halves(-1.0, 0.25, 18), plane=best.plane, mask=best.mask,
+        common=best.common, trellis=True,
+    )  # fmt: skip
+    (plain,) = plain_constants(lens(record)).tensors
+    assert not plain.trellis
+    expected = tensor_values(record)
+    assert len(np.unique(expected)) > 9
+    np.testing.assert_array_equal(np.frombuffer(plain.values, "<f2").reshape(shape), expected)
 
 
 def test_groups_and_masks_are_followed() -> None:

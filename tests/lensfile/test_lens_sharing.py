@@ -1,4 +1,4 @@
-"""Planes that tensors share, masks, even palettes, losses: what is told comes back, lies do not."""
+"""Shared planes, masks, trellises, even palettes, losses: what is told comes back, lies do not."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ def even(offset: float = -0.5, step: float = 0.25) -> LensContents:
     return with_tensor(GOOD, STEM, affine=(offset, step), palettes=even_halves(offset, step, 5))
 
 
+def ramp(size: int) -> bytes:
+    return even_halves(-1.0, 0.125, size)
+
+
+def trellis(contents: LensContents = GOOD, *, size: int = 10, **more: object) -> LensContents:
+    """The stem's pixels as numbers along a trellis."""
+    return with_tensor(contents, STEM, trellis=True, palette_size=size, palettes=ramp(size), **more)
+
+
+def shared_trellis() -> LensContents:
+    """The head's 3 numbers stand for 6 values, in a plane with others."""
+    contents = sharing(sizes=(16, 3, 1))
+    return with_tensor(contents, HEAD, trellis=True, palette_size=6, palettes=ramp(6))
+
+
 def twins() -> LensContents:
     """Two tensors of one number each whose planes happen to be alike."""
     contents = small_lens(middle=1)
@@ -83,6 +98,11 @@ FINE: dict[str, Callable[[], LensContents]] = {
     "a mask for the first value": lambda: masked(common=0),
     "an even palette": even,
     "an even palette that falls below nothing": lambda: even(-(2.0**-20), 0.0),
+    "a trellis": trellis,
+    "a trellis of more values than it uses": lambda: trellis(size=32),
+    "a trellis and an even palette": lambda: trellis(affine=(-1.0, 0.125)),
+    "a trellis in a shared plane": shared_trellis,
+    "a trellis behind a mask": lambda: trellis(masked(common=4)),
     "planes that are alike": twins,
     "a loss": lambda: with_tensor(GOOD, STEM, loss=0.0),
     "a loss of almost nothing": lambda: with_tensor(GOOD, STEM, loss=1.25e-17),
@@ -192,6 +212,19 @@ BROKEN: dict[str, tuple[str, Callable[[], LensContents]]] = {
     "a common index beyond the palette": ("lens-palette", lambda: masked(common=5)),
     "a common index below 0": ("lens-palette", lambda: masked(common=-1)),
     "a common index without a mask": ("lens-palette", lambda: with_tensor(GOOD, STEM, common=1)),
+    "a trellis of too few values": ("lens-palette", lambda: trellis(size=2)),
+    "a trellis of half a number": ("lens-palette", lambda: trellis(size=11)),
+    "a trellis of more numbers than bits": ("lens-palette", lambda: trellis(size=34)),
+    "a trellis of 258 values": ("lens-palette", lambda: trellis(size=258)),
+    "a trellis of two palettes": (
+        "lens-palette",
+        lambda: trellis(group_rows=4),
+    ),
+    "a number beyond a trellis": ("lens-index", lambda: trellis(size=8)),
+    "a common number beyond a trellis": ("lens-palette", lambda: trellis(masked(common=5))),
+    "a number beyond a trellis behind a mask": ("lens-index", lambda: trellis(masked(), size=8)),
+    "a trellis that is no palette": ("lens-fate", lambda: with_tensor(GOOD, CALM, trellis=True)),
+    "a trellis that is neither": ("lens-palette", lambda: with_tensor(GOOD, STEM, trellis=1)),
     "an even palette that is another": (
         "lens-palette",
         lambda: with_tensor(GOOD, STEM, affine=(-0.5, 0.25)),
@@ -220,6 +253,7 @@ NO_FILE_CAN_HOLD = {
     "an even palette that is another": "the palette is made from its two numbers",
     "an even palette in double precision": "offset and step are stored as float32",
     "a loss that is no number": "texts tell no NaN: see test_lens_evil",
+    "a trellis that is neither": "a text says it or does not",
 }
 
 READ_AS = {
@@ -232,6 +266,34 @@ def test_writer_and_reader_refuse(name: str, tmp_path: Path) -> None:
     slug, make = BROKEN[name]
     read_as = None if name in NO_FILE_CAN_HOLD else READ_AS.get(name, slug)
     assert_refused(make(), slug, tmp_path, read_as=read_as)
+
+
+def saying(what: str) -> Callable[[Rows], None]:
+    """The stem's row says something else of its trellis."""
+
+    def change(rows: Rows) -> None:
+        lens = rows["lens"]
+        (place,) = (n for n, row in enumerate(lens) if "trellis=8" in str(row[3]))
+        row = list(lens[place])
+        row[3] = str(row[3]).replace("trellis=8", what)
+        lens[place] = tuple(row)  # type: ignore[call-overload]
+
+    return change
+
+
+@pytest.mark.parametrize("what", ["trellis=4", "trellis=", "trellis", "trellis=8 trellis=8",
+                                  "trellis=08", "threads=8"])  # fmt: skip
+def test_other_trellises_are_refused(what: str, tmp_path: Path) -> None:
+    """So is a key that a reader does not know: a lens with a trellis, in one from before it."""
+    path = forge_rows(tmp_path / "model.lens", trellis(), saying(what))
+    with pytest.raises(LensFileError) as caught:
+        read_lens(path)
+    assert caught.value.slug == "lens-bad-row"
+
+
+def test_a_lens_without_a_trellis_says_nothing_of_it() -> None:
+    assert "trellis" not in says_of_tensors(GOOD)
+    assert "trellis=8" in says_of_tensors(trellis())
 
 
 def same_row_again(rows: Rows) -> None:

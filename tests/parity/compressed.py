@@ -22,8 +22,8 @@ from pocketlens.planes.plane import index_bits_for
 class Fate:
     """What becomes of every weight tensor.
 
-    kind          "palette", "half" or "float"
-    palette_size  k
+    kind          "palette", "trellis", "half" or "float"
+    palette_size  k; along a trellis even, with half as many numbers
     group_rows    outputs that share a palette; 0: all of them
     """
 
@@ -34,6 +34,8 @@ class Fate:
     @property
     def name(self) -> str:
         """For people."""
+        if self.kind == "trellis":
+            return f"trellis-k{self.palette_size}"
         if self.kind != "palette":
             return self.kind
         return f"k{self.palette_size}-rows{self.group_rows or 'all'}"
@@ -43,6 +45,7 @@ FATES = (
     Fate("float"),
     Fate("half"),
     *(Fate("palette", k, rows) for k in (1, 2, 3, 4, 16, 17, 256) for rows in (0, 1, 4)),
+    *(Fate("trellis", k) for k in (4, 16, 34, 256)),
 )
 
 
@@ -56,7 +59,7 @@ def compressed_contents(network: Network, fate: Fate, *, seed: int = 0) -> LensC
         if name in weights and fate.kind == "half":
             half = values.astype("<f2").tobytes()
             kept = dataclasses.replace(kept, fate="half", values=half)
-        elif name in weights and fate.kind == "palette":
+        elif name in weights and fate.kind in ("palette", "trellis"):
             kept = _palette_record(name, values.shape, fate, rng)
         records.append(kept)
     return LensContents("test", network.graph, tuple(records), (), RECIPE)
@@ -70,7 +73,9 @@ def _palette_record(
     spread = 1 / np.sqrt(np.prod(shape[1:]))
     palettes = rng.uniform(-spread, spread, (groups, fate.palette_size)).astype("<f2")
     palettes.sort(axis=1)
-    indices = rng.integers(0, fate.palette_size, shape).astype(np.uint8)
+    trellis = fate.kind == "trellis"
+    numbers = fate.palette_size // 2 if trellis else fate.palette_size
+    indices = rng.integers(0, numbers, shape).astype(np.uint8)
     return TensorRecord(
         name,
         shape,
@@ -79,5 +84,6 @@ def _palette_record(
         palette_size=fate.palette_size,
         group_rows=rows,
         palettes=palettes.tobytes(),
-        plane=encode_plane(indices, index_bits=index_bits_for(fate.palette_size)),
+        plane=encode_plane(indices, index_bits=index_bits_for(numbers)),
+        trellis=trellis,
     )

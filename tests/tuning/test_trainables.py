@@ -105,6 +105,22 @@ def test_even_palettes_stay_even(rows: TensorRecord) -> None:
     assert moved.palettes == even_halves(-0.625, 0.375, 4)
 
 
+@pytest.mark.parametrize("is_even", [False, True])
+def test_palettes_along_a_trellis_are_trained(rows: TensorRecord, *, is_even: bool) -> None:
+    affine = (-0.5, 0.25) if is_even else None
+    palettes = even_halves(-0.5, 0.25, 8)
+    along = replace(
+        rows, group_rows=5, palette_size=8, palettes=palettes, affine=affine, trellis=True
+    )
+    place = linear(along)
+    np.testing.assert_array_equal(made(place), tensor_values(along))
+    assert len(np.unique(tensor_values(along))) > 3, "as many as there are numbers"
+    moved = place.record_with(2 * place.trainable.values)
+    assert moved.trellis
+    assert moved.plane is along.plane
+    np.testing.assert_array_equal(tensor_values(moved), 2 * tensor_values(along))
+
+
 def test_tensors_that_share_a_plane_keep_it(rows: TensorRecord) -> None:
     rng = np.random.default_rng(2)
     indices = rng.integers(0, 3, 40).astype(np.uint8)

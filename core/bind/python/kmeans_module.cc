@@ -11,10 +11,12 @@
 #include <optional>
 #include <tuple>
 
+#include "base/trellis.h"
 #include "palette/assign.h"
 #include "palette/both_ways.h"
 #include "palette/feedback.h"
 #include "palette/rate_distortion.h"
+#include "palette/trellis.h"
 
 namespace nb = nanobind;
 namespace palette = pocketlens::palette;
@@ -170,6 +172,35 @@ std::tuple<Result<uint8_t>, Result<float>, double, double> code_grid(
   return {indices, targets, tally.distortion, tally.bits};
 }
 
+// `down` or `worth`: how outputs go together, or what each is worth by itself; see trellis.h.
+std::tuple<Result<uint8_t>, Result<float>, double, double> code_trellis(
+    const Table& weights, const Table& across, const std::optional<Table>& down,
+    const Doubles& worth, const Floats& values, const Floats& bits, double lagrangian) {
+  const size_t columns = weights.shape(0), outputs = weights.shape(1);
+  if (columns < 1 || outputs < 1 || across.shape(0) != columns || across.shape(1) != columns ||
+      worth.size() != outputs ||
+      (down && (down->shape(0) != outputs || down->shape(1) != outputs))) {
+    throw nb::value_error("weights, worth and matrices do not fit together");
+  }
+  if (values.size() < pocketlens::kLeastTrellisValues || values.size() > palette::kLargestPalette ||
+      bits.size() != values.size()) {
+    throw nb::value_error("a trellis has 4 to 256 values, and as many bits");
+  }
+  Result<uint8_t> indices = zeros<uint8_t>(columns * outputs);
+  Result<float> targets = zeros<float>(columns * outputs);
+  palette::Tally tally;
+  bool done;
+  {
+    nb::gil_scoped_release release;
+    done = palette::code_trellis(
+        {weights.data(), across.data(), down ? down->data() : nullptr, columns, outputs},
+        worth.data(), {values.data(), bits.data(), values.size()}, lagrangian, indices.data(),
+        targets.data(), &tally);
+  }
+  if (!done) throw std::bad_alloc();
+  return {indices, targets, tally.distortion, tally.bits};
+}
+
 std::tuple<Result<double>, Result<double>> normal_equations(const Table& weights,
                                                             const Doubles& worth,
                                                             const Matrices& covariances,
@@ -208,6 +239,10 @@ NB_MODULE(_kmeans, m) {
         nb::arg("lagrangian"));
   m.def("code_grid", &code_grid, nb::arg("weights").noconvert(), nb::arg("across").noconvert(),
         nb::arg("down").noconvert(), nb::arg("values").noconvert(), nb::arg("bits").noconvert(),
+        nb::arg("lagrangian"));
+  m.def("code_trellis", &code_trellis, nb::arg("weights").noconvert(),
+        nb::arg("across").noconvert(), nb::arg("down").noconvert().none(),
+        nb::arg("worth").noconvert(), nb::arg("values").noconvert(), nb::arg("bits").noconvert(),
         nb::arg("lagrangian"));
   m.def("normal_equations", &normal_equations, nb::arg("weights").noconvert(),
         nb::arg("worth").noconvert(), nb::arg("covariances").noconvert(),

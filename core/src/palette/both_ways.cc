@@ -7,49 +7,12 @@
 #include <new>
 
 #include "palette/choose_level.h"
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define POCKETLENS_WIDE 1
-#endif
+#include "palette/subtract.h"
 
 namespace pocketlens::palette {
 namespace {
 
 constexpr size_t kBlock = 16;
-
-// into[i] -= sum over j of factors[j x stride] x from[j x count + i]
-using Subtract = void (*)(const float* from, const float* factors, size_t stride, size_t rows,
-                          size_t count, float* into);
-
-inline __attribute__((always_inline)) void subtract_any(const float* from, const float* factors,
-                                                        size_t stride, size_t rows, size_t count,
-                                                        float* into) {
-  for (size_t j = 0; j < rows; ++j) {
-    const float factor = factors[j * stride];
-    const float* row = from + j * count;
-    for (size_t i = 0; i < count; ++i) into[i] -= factor * row[i];
-  }
-}
-
-void subtract_plain(const float* from, const float* factors, size_t stride, size_t rows,
-                    size_t count, float* into) {
-  subtract_any(from, factors, stride, rows, count, into);
-}
-
-#if POCKETLENS_WIDE
-// No FMA: every instruction set rounds alike.
-__attribute__((target("avx2"))) void subtract_avx2(const float* from, const float* factors,
-                                                   size_t stride, size_t rows, size_t count,
-                                                   float* into) {
-  subtract_any(from, factors, stride, rows, count, into);
-}
-
-Subtract choose_subtract() {
-  return __builtin_cpu_supports("avx2") ? subtract_avx2 : subtract_plain;
-}
-#else
-Subtract choose_subtract() { return subtract_plain; }
-#endif
 
 // Codes column j: `column` is what it has become, `moving` is scratch of its length. `errors` gets
 // what later columns are to make good.
@@ -71,7 +34,7 @@ void code_column(const Grid& grid, size_t j, const Codebook& codebook, double la
     tally->distortion += curvature * e * e;
     tally->bits += codebook.bits[level];
     const float error = static_cast<float>(e / row[o]);
-    subtract(row + o + 1, &error, 0, 1, outputs - o - 1, moving + o + 1);
+    subtract({row + o + 1, 0, &error, 0, 1}, outputs - o - 1, moving + o + 1);
     errors[o] =
         static_cast<float>((static_cast<double>(column[o]) - codebook.values[level]) / diagonal);
   }
@@ -98,12 +61,12 @@ bool code_grid(const Grid& grid, const Codebook& codebook, double lagrangian, ui
       code_column(grid, j, codebook, lagrangian, subtract, work.get() + j * outputs, moving.get(),
                   error, indices + j * outputs, targets + j * outputs, tally);
       for (size_t t = j + 1; t < end; ++t) {
-        subtract(error, across + t, columns, 1, outputs, work.get() + t * outputs);
+        subtract({error, outputs, across + t, columns, 1}, outputs, work.get() + t * outputs);
       }
     }
     for (size_t t = end; t < columns; ++t) {
-      subtract(errors.get(), grid.across + first * columns + t, columns, end - first, outputs,
-               work.get() + t * outputs);
+      subtract({errors.get(), outputs, grid.across + first * columns + t, columns, end - first},
+               outputs, work.get() + t * outputs);
     }
   }
   return true;

@@ -39,6 +39,8 @@ struct Shape {
 
 enum class TensorKind : uint32_t { kFloat = 0, kHalf = 1, kPalette = 2 };
 
+constexpr uint32_t kTrellisKind = 3;  // in a plan: a palette along a trellis
+
 constexpr uint32_t kNoMask = 0xFFFFFFFFu;
 
 struct Tensor {
@@ -51,12 +53,15 @@ struct Tensor {
   uint32_t plane = 0;  // number of the plane that holds its pixels
   uint32_t first_pixel = 0;
   uint32_t mask = kNoMask;        // number of a plane of 1 bit a weight
-  uint32_t common = 0;            // the index where the mask is 0
+  uint32_t common = 0;            // the number where the mask is 0
+  bool trellis = false;           // pixels are numbers along a trellis (base/trellis.h)
   const uint8_t* data = nullptr;  // values or palettes, little-endian, in the caller's bytes
   uint64_t data_bytes = 0;
   int32_t weight_of = -1;  // the first op that multiplies with it; -1: a plain constant
 
   bool masked() const { return mask != kNoMask; }
+  // What its pixels tell apart, with a mask or without.
+  uint32_t numbers() const { return trellis ? palette_size / 2 : palette_size; }
   uint64_t weights() const { return static_cast<uint64_t>(shape.elements()); }
 };
 

@@ -52,8 +52,8 @@ Status judge_masked(const Plane& plane, const Tensor& tensor, const Use& use, si
     return judge_rows(plane, tensor.weights(), use.tensor);
   }
   if (use.first_pixel != 0) return fail_tensor(Code::kTensor, use.tensor, use.first_pixel, 0);
-  if (tensor.palette_size - 1 > (1u << plane.bits)) {
-    return fail_tensor(Code::kPalette, use.tensor, tensor.palette_size, (1u << plane.bits) + 1);
+  if (tensor.numbers() - 1 > (1u << plane.bits)) {
+    return fail_tensor(Code::kPalette, use.tensor, tensor.numbers(), (1u << plane.bits) + 1);
   }
   // How many pixels there are is known when the mask is there; at most one a weight.
   const uint64_t least = uint64_t{plane.rows - 1} * plane.width + 1;
@@ -67,8 +67,8 @@ Status judge_run(const Plane& plane, const Tensor& tensor, const Use& use, uint6
   if (use.first_pixel != expected) {
     return fail_tensor(Code::kTensor, use.tensor, use.first_pixel, expected);
   }
-  if (tensor.palette_size > (1u << plane.bits)) {
-    return fail_tensor(Code::kPalette, use.tensor, tensor.palette_size, 1u << plane.bits);
+  if (tensor.numbers() > (1u << plane.bits)) {
+    return fail_tensor(Code::kPalette, use.tensor, tensor.numbers(), 1u << plane.bits);
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/trellis.h"
 #include "plan/ops.h"
 #include "plan/plan.h"
 
@@ -125,6 +126,12 @@ Status judge_palette(const Header& h, size_t number, Tensor* t) {
     return fail_tensor(Code::kPalette, number, t->group_rows, outputs);
   }
   t->groups = static_cast<uint32_t>(divide_up(outputs, t->group_rows));
+  if (t->trellis) {
+    if (t->palette_size < kLeastTrellisValues || t->palette_size % 2 != 0) {
+      return fail_tensor(Code::kPalette, number, t->palette_size, kLeastTrellisValues);
+    }
+    if (t->groups != 1) return fail_tensor(Code::kPalette, number, t->groups, 1);
+  }
   const uint64_t palette_bytes = uint64_t{t->groups} * t->palette_size * 2;
   if (t->data_bytes != palette_bytes) {
     return fail_tensor(Code::kPalette, number, t->data_bytes, palette_bytes);
@@ -133,8 +140,8 @@ Status judge_palette(const Header& h, size_t number, Tensor* t) {
   if (t->masked() && t->mask >= h.planes) {
     return fail_tensor(Code::kTensor, number, t->mask, h.planes);
   }
-  // A mask stands for one value of at least two; without one nothing is common.
-  const uint32_t most_common = t->masked() ? t->palette_size - 1 : 0;
+  // A mask stands for one number of at least two; without one nothing is common.
+  const uint32_t most_common = t->masked() ? t->numbers() - 1 : 0;
   if (t->common > most_common || (t->masked() && most_common == 0)) {
     return fail_tensor(Code::kPalette, number, t->common, most_common);
   }
@@ -144,8 +151,9 @@ Status judge_palette(const Header& h, size_t number, Tensor* t) {
 Status read_tensor(const uint8_t* bytes, size_t size, const Header& h, size_t number, Tensor* t) {
   const uint8_t* at = bytes + h.tensors_at + number * kTensorBytes;
   const uint32_t kind = load_u32(at);
-  if (kind > 2) return fail_tensor(Code::kTensor, number, kind, 2);
-  t->kind = static_cast<TensorKind>(kind);
+  if (kind > kTrellisKind) return fail_tensor(Code::kTensor, number, kind, kTrellisKind);
+  t->trellis = kind == kTrellisKind;
+  t->kind = t->trellis ? TensorKind::kPalette : static_cast<TensorKind>(kind);
   if (!read_shape(at + 4, &t->shape)) return fail_tensor(Code::kTensor, number, load_u32(at + 4));
   t->palette_size = load_u32(at + 32);
   t->group_rows = load_u32(at + 36);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/trellis.h"
 #include "run/scanlines.h"
 #include "run/weights.h"
 
@@ -158,8 +159,8 @@ Status WeightStore::place_runs(const PlaneFeed& feed, const BandRows& band) {
     const Tensor& tensor = tensors_[readers[i]].tensor;
     const Run run = run_in(band, tensor);
     const uint32_t largest = largest_pixel(band, plane, run.first, run.count);
-    if (run.count > 0 && largest >= tensor.palette_size) {
-      return fail_tensor(Code::kBandIndex, readers[i], largest, tensor.palette_size);
+    if (run.count > 0 && largest >= tensor.numbers()) {
+      return fail_tensor(Code::kBandIndex, readers[i], largest, tensor.numbers());
     }
   }
   const uint32_t last_reader = readers[plane.readers - 1];
@@ -192,8 +193,8 @@ Status WeightStore::place_masked(const PlaneFeed& feed, PackedTensor* packed,
   Status status = judge_rest(band, plane, packed->ones);
   if (!status.ok()) return status;
   const uint32_t largest = largest_pixel(band, plane, 0, stop - band.first_pixel);
-  if (largest + 1 >= packed->tensor.palette_size) {
-    return fail(Code::kBandIndex, largest, packed->tensor.palette_size - 1);
+  if (largest + 1 >= packed->tensor.numbers()) {
+    return fail(Code::kBandIndex, largest, packed->tensor.numbers() - 1);
   }
   const uint32_t common = packed->tensor.common;
   const uint64_t last = stop == packed->ones ? packed->tensor.weights() : packed->mask.after(stop);
@@ -221,7 +222,7 @@ Status WeightStore::place_masked(const PlaneFeed& feed, PackedTensor* packed,
 }
 
 // Puts indices of weights from `weight` on where their panels want them, and packs the panels that
-// are complete.
+// are complete; along a trellis, those that no earlier one is missing for.
 Status WeightStore::put(PackedTensor* packed, uint64_t weight, const uint8_t* indices,
                         uint64_t count) {
   const Weights& w = packed->weights;
@@ -243,20 +244,47 @@ Status WeightStore::put(PackedTensor* packed, uint64_t weight, const uint8_t* in
       ++output;
     }
     packed->missing[panel] -= static_cast<uint32_t>(here);
-    if (packed->missing[panel] == 0) {
-      const uint64_t left = static_cast<uint64_t>(w.outputs) - panel * kLanes;
-      kernels_.pack_index(w.encoding, open.data(),
-                          static_cast<int32_t>(left < kLanes ? left : kLanes), w.depth,
-                          packed->panels.data() + panel * w.panel_bytes);
-      open = Memory();
+    if (packed->missing[panel] > 0) continue;
+    if (packed->tensor.trellis) {
+      follow_panels(packed);
+    } else {
+      pack_panel(packed, panel);
     }
   }
   if (packed->weights_left == 0) {
     packed->missing.clear();
     packed->open.clear();
     packed->mask.clear();
+    packed->states = Memory();
   }
   return {};
+}
+
+uint32_t WeightStore::outputs_in(const PackedTensor& packed, uint64_t panel) {
+  const uint64_t left = static_cast<uint64_t>(packed.weights.outputs) - panel * kLanes;
+  return static_cast<uint32_t>(left < kLanes ? left : kLanes);
+}
+
+void WeightStore::pack_panel(PackedTensor* packed, uint64_t panel) {
+  const Weights& w = packed->weights;
+  kernels_.pack_index(w.encoding, packed->open[panel].data(),
+                      static_cast<int32_t>(outputs_in(*packed, panel)), w.depth,
+                      packed->panels.data() + panel * w.panel_bytes);
+  packed->open[panel] = Memory();
+}
+
+// Packs the complete panels that follow the last one packed: only then their states are known.
+void WeightStore::follow_panels(PackedTensor* packed) {
+  const size_t depth = static_cast<size_t>(packed->weights.depth);
+  for (; packed->followed < packed->missing.size(); ++packed->followed) {
+    const uint64_t panel = packed->followed;
+    if (packed->missing[panel] > 0) return;
+    uint8_t* row = packed->open[panel].data();
+    for (uint32_t i = 0; i < outputs_in(*packed, panel); ++i, row += depth) {
+      follow_trellis(row, packed->states.data(), depth);
+    }
+    pack_panel(packed, panel);
+  }
 }
 
 }  // namespace pocketlens

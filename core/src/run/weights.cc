@@ -87,7 +87,8 @@ Status WeightStore::open_palette(PackedTensor* packed) {
   w.palette_stride = 1 << tensor.bits;
   const size_t panels = static_cast<size_t>(divide_up(static_cast<uint64_t>(w.outputs), kLanes));
   if (!packed->palettes.reset(uint64_t{tensor.groups} * w.palette_stride * 2) ||
-      !packed->missing.reset(panels) || !packed->open.reset(panels)) {
+      !packed->missing.reset(panels) || !packed->open.reset(panels) ||
+      (tensor.trellis && !packed->states.reset(static_cast<size_t>(w.depth)))) {
     return fail(Code::kNoMemory);
   }
   uint16_t* palettes = reinterpret_cast<uint16_t*>(packed->palettes.data());

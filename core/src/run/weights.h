@@ -2,7 +2,7 @@
 //
 // A whole tensor is never unpacked. While bands come in, only panels that are not complete yet
 // stand as one byte an index (an order of bands from top to bottom leaves one at a time), and a
-// mask as one bit a weight.
+// mask as one bit a weight. Along a trellis a panel waits for those before it.
 #ifndef POCKETLENS_RUN_WEIGHTS_H
 #define POCKETLENS_RUN_WEIGHTS_H
 
@@ -51,7 +51,9 @@ struct PackedTensor {
   Array<Memory> open;       // bytes of panels that are not complete; empty memory otherwise
   uint64_t weights_left = 0;
   Mask mask;
-  uint64_t ones = 0;  // of the mask; 0 until all of it is there
+  uint64_t ones = 0;      // of the mask; 0 until all of it is there
+  Memory states;          // along a trellis: of each column, after the last panel packed
+  uint32_t followed = 0;  // panels packed
 };
 
 struct PlaneFeed {
@@ -93,6 +95,9 @@ class WeightStore {
   Status place_runs(const PlaneFeed& feed, const BandRows& band);
   Status place_masked(const PlaneFeed& feed, PackedTensor* packed, const BandRows& band);
   Status put(PackedTensor* packed, uint64_t weight, const uint8_t* indices, uint64_t count);
+  static uint32_t outputs_in(const PackedTensor& packed, uint64_t panel);
+  void pack_panel(PackedTensor* packed, uint64_t panel);
+  void follow_panels(PackedTensor* packed);
   void forget_mask(PlaneFeed* feed, PackedTensor* packed);
 
   const KernelTable& kernels_;

@@ -159,6 +159,7 @@ def _tensor_row(
         "reason": record.reason,
         "palette_size": record.palette_size,
         "group_rows": record.group_rows,
+        "trellis": record.trellis,
         "index_bits": record.plane.index_bits if record.plane else 0,
         "bytes": size_bytes,
         "bits_per_weight": 8 * size_bytes / max(values, 1),
@@ -237,7 +238,7 @@ def _print_tables(
         table.add_row(
             row["name"],
             "x".join(map(str, row["shape"])),
-            row["fate"],
+            "trellis" if row["trellis"] else row["fate"],
             str(row["palette_size"] or ""),
             str(row["index_bits"] or ""),
             f"{row['bytes']:,}",

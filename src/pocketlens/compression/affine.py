@@ -36,35 +36,38 @@ class Levels(NamedTuple):
     indices  uint8, flat, part after part
     palette  float16 (k,), ascending; of even ones some may be unused or alike
     affine   the (offset, step), both float32, that it is made of; None: free values
+    trellis  whether indices run along a trellis (palettes/trellis.py)
     """
 
     indices: NDArray[np.uint8]
     palette: NDArray[np.float16]
     affine: tuple[float, float] | None
+    trellis: bool = False
 
 
 def solve_even(problem: Problem) -> Levels | None:
     """Indices, and even levels for them, in turn; None where two levels or fewer would do."""
-    values = _start(problem)
+    values = even_start(problem)
     if values is None:
         return None
     places = np.rint((problem.weights - values[0]) / (values[1] - values[0]))
-    lengths = _lengths(places.astype(np.int64), len(values))
+    lengths = even_lengths(places.astype(np.int64), len(values))
     levels = np.arange(len(values))
     for _ in range(problem.settings.passes):
         coding = code(problem, values, lengths)
-        found = _line(coding.indices, coding.targets, problem.importance)
+        found = nearest_line(coding.indices, coding.targets, problem.importance)
         if found is None:
             return None
         line = found
         values = (line[0] + line[1] * levels).astype(np.float32)
-        lengths = _lengths(coding.indices, len(values))
+        lengths = even_lengths(coding.indices, len(values))
     first = int(coding.indices.min())
     indices = coding.indices - np.uint8(first)
-    return _fitted(problem, indices, (line[0] + line[1] * first, line[1]))
+    start = line[0] + line[1] * first
+    return fitted_line(problem, indices, (start, line[1]), size=int(indices.max()) + 1)
 
 
-def _start(problem: Problem) -> Array | None:
+def even_start(problem: Problem) -> Array | None:
     """Levels at multiples of a step d: an index costs d^2 / 12 x importance and -log2 d bits."""
     low, high = float(problem.weights.min()), float(problem.weights.max())
     mean = float(problem.importance.mean())
@@ -78,13 +81,13 @@ def _start(problem: Problem) -> Array | None:
     return (step * np.arange(first, last + 1)).astype(np.float32)
 
 
-def _lengths(indices: NDArray[np.uint8] | NDArray[np.int64], size: int) -> Array:
+def even_lengths(indices: NDArray[np.uint8] | NDArray[np.int64], size: int) -> Array:
     """Bits of an index of each level; unused ones may be used again, at a price."""
     counts = np.bincount(np.clip(indices, 0, size - 1), minlength=size)
     return index_lengths(np.maximum(counts, _RARE))
 
 
-def _line(
+def nearest_line(
     indices: NDArray[np.uint8], targets: Array, importance: Floats
 ) -> tuple[float, float] | None:
     """Offset and step nearest to the targets; None where there is one level, or none above it."""
@@ -99,10 +102,10 @@ def _line(
     return mean_y - step * mean_x, step
 
 
-def _fitted(
-    problem: Problem, indices: NDArray[np.uint8], line: tuple[float, float]
+def fitted_line(
+    problem: Problem, indices: NDArray[np.uint8], line: tuple[float, float], *, size: int
 ) -> Levels | None:
-    """The line of least loss, stretched as solving.py stretches a free palette."""
+    """The line of least loss, `size` values of it, stretched as solving.py stretches others."""
     x = indices.astype(np.float32)
     coded = (line[0] + line[1] * x).astype(np.float32)
     sides = (np.full_like(coded, np.abs(coded).max()), (line[1] * (x - x.mean())))
@@ -112,7 +115,7 @@ def _fitted(
     stretch = _stretch(problem, (offset + step * x).astype(np.float32))
     affine = float(np.float32(stretch * offset)), float(np.float32(stretch * step))
     try:
-        halves = even_halves(*affine, int(indices.max()) + 1)
+        halves = even_halves(*affine, size)
     except OverflowError:
         return None
     return Levels(indices, np.frombuffer(halves, "<f2"), affine) if step > 0 else None

@@ -24,7 +24,6 @@ from pocketlens.compression.side import INDEX_BITS, CodedBias, RoundedBias, bias
 from pocketlens.graph.graph import Graph, Network, Node
 from pocketlens.graph.shapes import weight_names
 from pocketlens.lensfile.contents import TensorRecord
-from pocketlens.planes.best import encode_best
 from pocketlens.planes.encode import encode_plane
 
 WITH_WEIGHTS = ("conv2d", "linear")
@@ -192,14 +191,13 @@ def _coded_biases(
 def _layer_record(
     name: str, values: NDArray[np.float32], layer: CodedLayer, known: bool, crush: int | None
 ) -> TensorRecord:
-    size = len(layer.palette)
-    best = encode_best(layer.indices, palette_size=size, crush=crush)
+    best = layer.encoded(crush=crush)
     return TensorRecord(
         name,
         values.shape,
         "palette",
         _layer_reason(layer),
-        palette_size=size,
+        palette_size=len(layer.palette),
         group_rows=values.shape[0],
         palettes=np.ascontiguousarray(layer.palette, dtype="<f2").tobytes(),
         plane=best.plane,
@@ -208,6 +206,7 @@ def _layer_record(
         common=best.common,
         affine=layer.affine,
         loss=layer.distortion if known else None,
+        trellis=layer.trellis,
     )
 
 

@@ -5,8 +5,9 @@ weights, C the covariance of the layer's input, g the output's sensitivity. The 
 costs nothing, since the bias takes it up. As the loss of every layer has the same unit, one
 lagrangian for all lets them spend where a bit buys most.
 
-The layer is coded once for each container (indices of 2, 4 and 8 bits; solving.py), and the one
-that costs least in real PNG bytes wins, with or without a mask of its commonest index.
+The layer is coded once for each container (indices of 2, 4 and 8 bits; solving.py), and once more
+along a trellis (trellis.py); what costs least in real PNG bytes wins, with or without a mask of its
+commonest index.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pocketlens.compression.problem import (
     shrunk_covariance,
 )
 from pocketlens.compression.solving import HALF_VALUE_BITS, solve, to_half
+from pocketlens.compression.trellis import TRELLIS_BITS, solve_along_trellis
 from pocketlens.palettes.rate_distortion import check_lagrangian
 from pocketlens.planes.best import MASK_FILE_BYTES, BestPlane, encode_best
 
@@ -46,6 +48,9 @@ Floats = NDArray[np.float64]
 CONTAINERS = (256, 16, 4)
 """Most levels of a plane of 8, 4 and 2 bits. One of 1 bit comes from two levels being left."""
 
+FEWER = 16
+"""A container of so many times fewer levels than the largest one needed does not pay."""
+
 _GUESSED_NATS = 10.0
 
 
@@ -53,12 +58,13 @@ _GUESSED_NATS = 10.0
 class CodedLayer:
     """A layer's weights, coded.
 
-    indices     uint8, shaped like the weights
+    indices     uint8, shaped like the weights: places in the palette
     palette     float16 (k,), ascending; all different and all used where it is not affine
     bias_shift  float32 (outputs,): what to add to the bias
     distortion  nats a photo, by the statistics
     bits        of the planes as PNG and of the palette
     affine      None, or (offset, step) that the palette is made of (base/halves.even_halves)
+    trellis     whether the plane holds half of each index, a number along a trellis
     """
 
     indices: NDArray[np.uint8]
@@ -67,6 +73,19 @@ class CodedLayer:
     distortion: float
     bits: int
     affine: tuple[float, float] | None = None
+    trellis: bool = False
+
+    def encoded(self, *, crush: int | None = None) -> BestPlane:
+        """Plane and mask; crush as encode_best() takes it."""
+        return encode_levels(Levels(self.indices, self.palette, self.affine, self.trellis), crush)
+
+
+def encode_levels(levels: Levels, crush: int | None = None) -> BestPlane:
+    """Plane and mask of indices as shaped as their tensor."""
+    if levels.trellis:
+        numbers = levels.indices // np.uint8(2)
+        return encode_best(numbers, palette_size=len(levels.palette) // 2, crush=crush)
+    return encode_best(levels.indices, palette_size=len(levels.palette), crush=crush)
 
 
 def code_layer(
@@ -91,12 +110,13 @@ def code_layer(
     _check_statistics(rows, statistics)
     problem = pose(rows, statistics, lagrangian, settings)
     best: CodedLayer | None = None
-    most_used = 257
+    most_used, needed = 257, 0
     for container in CONTAINERS:
-        if most_used <= container:
-            continue  # the larger container did not need more levels than this one holds
+        if most_used <= container or needed > FEWER * container:
+            continue  # the larger container did not need more levels; or needed far more
         palette, flat = to_half(solve(problem, container))
         most_used = len(palette)
+        needed = max(needed, most_used)
         tried = [Levels(flat, palette, None)]
         if container == CONTAINERS[0] and most_used > CONTAINERS[1]:
             even = solve_even(problem)
@@ -106,6 +126,11 @@ def code_layer(
             if best is None or _cost(found, lagrangian) < _cost(best, lagrangian):
                 best = found
     assert best is not None
+    if settings.trellis:
+        for posed, solution in solve_along_trellis(problem, len(best.palette)):
+            found = _finished(posed, weights, statistics, solution)
+            if _cost(found, lagrangian) < _cost(best, lagrangian):
+                best = found
     return best
 
 
@@ -123,8 +148,9 @@ def _finished(
         solution.palette,
         bias_shift(rows, values[indices], statistics.mean),
         problem.loss(values[solution.indices]),
-        _encoded_bits(indices.reshape(weights.shape), solution.palette, solution.affine),
+        _encoded_bits(solution._replace(indices=indices.reshape(weights.shape))),
         solution.affine,
+        solution.trellis,
     )
 
 
@@ -148,15 +174,11 @@ def _cost(layer: CodedLayer, lagrangian: float) -> float:
     return layer.distortion + lagrangian * layer.bits
 
 
-def _encoded_bits(
-    indices: NDArray[np.uint8],
-    palette: NDArray[np.float16],
-    affine: tuple[float, float] | None,
-) -> int:
-    kept: BestPlane = encode_best(indices, palette_size=len(palette))
+def _encoded_bits(levels: Levels) -> int:
+    kept = encode_levels(levels)
     mask_bytes = MASK_FILE_BYTES if kept.mask is not None else 0
-    palette_bits = HALF_VALUE_BITS * len(palette) if affine is None else AFFINE_BITS
-    return 8 * (kept.png_bytes + mask_bytes) + palette_bits
+    palette_bits = AFFINE_BITS if levels.affine else HALF_VALUE_BITS * len(levels.palette)
+    return 8 * (kept.png_bytes + mask_bytes) + palette_bits + levels.trellis * TRELLIS_BITS
 
 
 def _rows_of(weights: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -49,6 +49,8 @@ class CodingSettings:
                    alike in all layers and adds up
     unbias         0 to 1: how far the palette is stretched until the coded outputs vary with the
                    original ones one to one; least squares alone leaves them smaller
+    trellis        whether indices along a trellis are tried too (trellis.py)
+    trellis_rate   inner_rate for those
     """
 
     passes: int = 3
@@ -56,6 +58,8 @@ class CodingSettings:
     even_outputs: float = 0.3
     inner_rate: float = 0.35
     unbias: float = 1.0
+    trellis: bool = True
+    trellis_rate: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,32 @@ def pose(
         _part(rows, places, columns, hessian, worth, together)
         for places, columns, hessian, together in _hessians(rows, statistics, settings)
     )
+    return _joined(parts, lagrangian, settings)
+
+
+def in_own_order(problem: Problem) -> Problem | None:
+    """The problem with all outputs in the tensor's order; None where they are not one group.
+
+    A trellis runs down the outputs as a reader meets them.
+    """
+    parts = []
+    for part in problem.parts:
+        if len(part.hessian.covariance) != 1 or len(part.rows) != len(problem.parts[0].rows):
+            return None
+        order = np.argsort(part.rows)
+        if (part.rows[order] != np.arange(len(order))).any():
+            return None
+        between = part.between
+        if between is not None:
+            between = prepare_between(between.gram[np.ix_(order, order)].astype(np.float64))
+        weights = np.ascontiguousarray(part.weights[order])
+        parts.append(
+            Part(part.rows[order], part.columns, weights, part.hessian, part.worth[order], between)
+        )
+    return _joined(tuple(parts), problem.lagrangian, problem.settings)
+
+
+def _joined(parts: tuple[Part, ...], lagrangian: float, settings: CodingSettings) -> Problem:
     weights = np.concatenate([part.weights.reshape(-1) for part in parts])
     importance = np.concatenate([part.importance.reshape(-1) for part in parts])
     return Problem(parts, weights, importance, lagrangian, settings)

@@ -69,7 +69,7 @@ def solve(problem: Problem, most_levels: int) -> Solution:
             best = Solution(indices, values, coding.distortion, cost)
         values, lengths = _centroids(problem, indices, coding.targets, values, lengths)
     assert best is not None
-    return _refitted(problem, best)
+    return refitted(problem, best)
 
 
 def code(problem: Problem, values: Array, lengths: Array) -> Coding:
@@ -99,14 +99,19 @@ def _centroids(
     problem: Problem, indices: Indices, targets: Array, values: Array, lengths: Array
 ) -> tuple[Array, Array]:
     """Move every value to the mean of the weights that chose it; ascending again."""
-    mass = np.bincount(indices, weights=problem.importance, minlength=len(values))
-    total = np.bincount(indices, weights=problem.importance * targets, minlength=len(values))
-    moved = np.divide(total, mass, out=values.astype(np.float64), where=mass > 0)
+    moved = means_of_targets(problem, indices, targets, values)
     order = np.argsort(moved, kind="stable")
     return moved[order].astype(np.float32), lengths[order]
 
 
-def _refitted(problem: Problem, solution: Solution) -> Solution:
+def means_of_targets(problem: Problem, indices: Indices, targets: Array, values: Array) -> Floats:
+    """The mean of the weights that chose each value; of none, the value as it is."""
+    mass = np.bincount(indices, weights=problem.importance, minlength=len(values))
+    total = np.bincount(indices, weights=problem.importance * targets, minlength=len(values))
+    return np.divide(total, mass, out=values.astype(np.float64), where=mass > 0)
+
+
+def refitted(problem: Problem, solution: Solution) -> Solution:
     """Fit the palette to the indices by least squares, then take the bias that is asked for."""
     found, follows = _fitted(problem, solution)
     if problem.settings.unbias > 0 and follows > 0:

@@ -16,6 +16,7 @@ from pocketlens.lensfile.check_planes import check_planes
 from pocketlens.lensfile.contents import LensContents, Plane, TensorRecord
 from pocketlens.lensfile.unfilter import unfilter
 from pocketlens.planes.scanlines import inflate_band, scanline_bytes
+from pocketlens.planes.trellis import palette_places
 
 
 def plain_constants(contents: LensContents) -> LensContents:
@@ -63,6 +64,8 @@ def _in_half(record: TensorRecord, pixels: bytes) -> TensorRecord:
     indices = pixels[record.first_pixel : record.first_pixel + count]
     if record.mask is not None:
         indices = _behind_mask(record, pixels, plane_pixels(record.mask)[:count])
+    if record.trellis:
+        indices = palette_places(indices, count // record.shape[0])
     size, per_group = record.palette_size, record.group_rows * (count // record.shape[0])
     halves = [
         record.palettes[at : at + HALF_BYTES] for at in range(0, len(record.palettes), HALF_BYTES)
@@ -82,6 +85,7 @@ def _in_half(record: TensorRecord, pixels: bytes) -> TensorRecord:
         mask=None,
         common=0,
         affine=None,
+        trellis=False,
     )
 
 

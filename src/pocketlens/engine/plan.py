@@ -26,6 +26,8 @@ TENSOR_BIT = 0x80000000
 NO_MASK = 0xFFFFFFFF
 TENSOR_BYTES = 72
 KINDS = {"float": 0, "half": 1, "palette": 2}
+ALONG_TRELLIS = 3
+"""The kind of a palette tensor whose pixels are numbers along a trellis."""
 
 _HEADER = struct.Struct("<8sIIQIIIIIIIIIIII")
 _SHAPE = struct.Struct(f"<{1 + MAX_RANK}I")
@@ -141,7 +143,8 @@ def _pack_plane(plane: Plane) -> bytes:
 
 def _pack_tensor(record: TensorRecord, offset: int, planes: tuple[int, int]) -> bytes:
     """planes: the numbers of its plane and its mask."""
-    head = struct.pack("<I", KINDS[record.fate]) + _pack_shape(record.name, record.shape)
+    kind = ALONG_TRELLIS if record.trellis else KINDS[record.fate]
+    head = struct.pack("<I", kind) + _pack_shape(record.name, record.shape)
     if record.fate != "palette":
         return head + _TENSOR_TAIL.pack(0, 0, 0, 0, 0, 0, offset, len(record.values))
     if record.plane is None or not record.plane.bands:

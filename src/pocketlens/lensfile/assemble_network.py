@@ -39,11 +39,12 @@ from pocketlens.lensfile.rules import product
 from pocketlens.lensfile.steps import values_of
 from pocketlens.lensfile.words import REPEATED, USUAL_NAMES, real, unstarred, whole, wholes
 from pocketlens.planes.scanlines import read_header
+from pocketlens.planes.trellis import STATES
 
 FATES: tuple[FateKind, ...] = ("palette", "half", "float")
 KINDS = (*FATES, "lens", "source", "made", "photo", "why", "receipt", "band", "part")
 """Kinds of rows; every other row is an operator."""
-_TENSOR_KEYS = ("rows", "bands", "first", "mask", "common", "parts", "why")
+_TENSOR_KEYS = ("rows", "bands", "first", "mask", "common", "trellis", "parts", "why")
 _CLASSES = frozenset(f"{sign}{each}" for sign in ("", BIAS_SIGN) for each in (*FATES, EVEN_CLASS))
 _MOST_EVEN = 256
 _UNTOLD = -1
@@ -282,6 +283,7 @@ class _Tensors:
             common=row.read(whole, says.get("common", "0")),
             affine=affine,
             loss=None if row.loss is None else from_two_digits(row.loss),
+            trellis=_trellis(row, says),
         )
 
     def _reason(
@@ -363,6 +365,13 @@ def _plane_of(row: Found, pngs: list[bytes | None]) -> Plane:
             width, bits = band_width, band_bits
         bands.append(Band(height, png))
     return Plane(width, bits, tuple(bands))
+
+
+def _trellis(row: Found, says: dict[str, str]) -> bool:
+    states = says.get("trellis")
+    if states not in (None, str(STATES)):
+        bad_row(row.number, f"has a trellis of {quoted(states or '')} states; expected {STATES}")
+    return states is not None
 
 
 def _affine(row: Found, numbers: bytes) -> tuple[float, float]:

@@ -81,7 +81,7 @@ def _runs(
         if others:
             refuse(tensor, slug="lens-plane", what="it has a mask, and yet it shares a plane")
         if not use.is_mask:
-            return (_Run(tensor, 0, ones[number], tensor.palette_size - 1),)
+            return (_Run(tensor, 0, ones[number], tensor.numbers - 1),)
         if use.plane.index_bits != 1:
             refuse(tensor, slug="lens-plane", what="its mask has more than a bit a pixel")
         return (_Run(tensor, 0, math.prod(tensor.shape), 2),)
@@ -96,7 +96,7 @@ def _runs(
                 f"{len(use.readers)} tensors; expected pixel {at:,}",
             )
         start, at = at, at + math.prod(tensor.shape)
-        runs.append(_Run(tensor, start, at, tensor.palette_size))
+        runs.append(_Run(tensor, start, at, tensor.numbers))
     if at > MOST_SIZE:
         refuse(tensor, slug="lens-plane", what=f"its plane has more than {MOST_SIZE:,} pixels")
     return tuple(runs)

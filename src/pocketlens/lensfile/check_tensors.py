@@ -14,6 +14,7 @@ from pocketlens.lensfile.check_planes import AGAIN, check_planes, refuse
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.lensfile.rules import MOST_AXES, MOST_SIZE, check_word, is_real, is_whole, product
 from pocketlens.planes.plane import INDEX_BITS
+from pocketlens.planes.trellis import LEAST_VALUES
 
 MOST_VALUES = MOST_SIZE
 """Of all tensors together."""
@@ -86,6 +87,7 @@ def _check_error(tensor: TensorRecord) -> None:
 
 def _check_plain_tensor(tensor: TensorRecord) -> None:
     shown = tensor.plane is not None or tensor.mask is not None or tensor.affine is not None
+    shown = shown or tensor.trellis is not False
     numbers = tensor.palette_size, tensor.group_rows, tensor.first_pixel, tensor.common
     if shown or tensor.palettes or any(numbers):
         refuse(
@@ -123,15 +125,18 @@ def _check_palette_tensor(tensor: TensorRecord) -> None:
             slug="lens-fate",
             what="its fate is 'palette', and yet it lacks a plane or an axis, or has values",
         )
+    if tensor.trellis is not False:
+        _check_trellis(tensor)
     masked = tensor.mask is not None
+    each = 2 if tensor.trellis else 1
     told = (1 << plane.index_bits) + masked if plane.index_bits in INDEX_BITS else MOST_PALETTE
-    if not is_whole(size, 1 + masked, min(MOST_PALETTE, told)):
+    if not is_whole(size, 1 + masked, min(MOST_PALETTE, each * told)):
         refuse(
             tensor,
             slug="lens-palette",
-            what=f"its palettes have {size!r:.40} values; its plane can tell {told} apart",
+            what=f"its palettes have {size!r:.40} values; its plane can tell {each * told} apart",
         )
-    most_common = size - 1 if masked else 0
+    most_common = tensor.numbers - 1 if masked else 0
     if not is_whole(tensor.common, 0, most_common):
         refuse(
             tensor,
@@ -152,6 +157,23 @@ def _check_palette_tensor(tensor: TensorRecord) -> None:
             what=f"{tensor.group_rows!r:.40} outputs share a palette; it has {tensor.shape[0]}",
         )
     _check_palettes(tensor, -(-tensor.shape[0] // tensor.group_rows))
+
+
+def _check_trellis(tensor: TensorRecord) -> None:
+    if tensor.trellis is not True or tensor.group_rows != tensor.shape[0]:
+        refuse(
+            tensor,
+            slug="lens-palette",
+            what="its numbers run along a trellis, and yet its outputs do not share one palette",
+        )
+    size = tensor.palette_size
+    if not is_whole(size, LEAST_VALUES, MOST_PALETTE) or size % 2:
+        refuse(
+            tensor,
+            slug="lens-palette",
+            what=f"its palette has {size!r:.40} values; along a trellis there are {LEAST_VALUES} "
+            f"to {MOST_PALETTE}, two for each number",
+        )
 
 
 def _check_palettes(tensor: TensorRecord, groups: int) -> None:

@@ -64,6 +64,8 @@ class TensorRecord:
                   in half precision, and the file keeps these two numbers only
     loss          nats a photo that coding this tensor costs, as calibration foresees; None
                   where it was coded without photos
+    trellis       whether pixels are numbers along a trellis (planes/trellis.py): its one palette
+                  then has twice as many values as numbers, and `common` is a number
     """
 
     name: str
@@ -81,6 +83,12 @@ class TensorRecord:
     common: int = 0
     affine: tuple[float, float] | None = None
     loss: float | None = None
+    trellis: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its pixels tell apart, with a mask or without."""
+        return self.palette_size // 2 if self.trellis else self.palette_size
 
     def __post_init__(self) -> None:
         if abs(self.error) < NO_ERROR:

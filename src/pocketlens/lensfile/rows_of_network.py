@@ -18,6 +18,7 @@ from pocketlens.lensfile.plane_uses import plane_uses
 from pocketlens.lensfile.steps import MOST_STEPPED, gathered
 from pocketlens.lensfile.words import REPEATED, USUAL_NAMES, listed, said, starred, told
 from pocketlens.planes.plane import MOST_BAND_BYTES
+from pocketlens.planes.trellis import STATES
 
 PART_BYTES = MOST_BAND_BYTES
 """Blobs are cut so that SQLite's limit on a row's length can stay low when reading."""
@@ -199,6 +200,8 @@ def _tensor(
         say("mask", *links(mask.links))
     if tensor.common:
         say("common", str(tensor.common))
+    if tensor.trellis:
+        say("trellis", str(STATES))
     if len(numbers) > (PART_BYTES if png is None else INLINE_BYTES):
         parts = [numbers[at : at + PART_BYTES] for at in range(0, len(numbers), PART_BYTES)]
         for place, part in enumerate(parts):

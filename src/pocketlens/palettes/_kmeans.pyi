@@ -51,6 +51,17 @@ def code_grid(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], float, float]:
     """Of weights (columns, outputs): indices and targets, flat; distortion; bits."""
 
+def code_trellis(
+    weights: NDArray[np.float32],
+    across: NDArray[np.float32],
+    down: NDArray[np.float32] | None,
+    worth: NDArray[np.float64],
+    values: NDArray[np.float32],
+    bits: NDArray[np.float32],
+    lagrangian: float,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float, float]:
+    """As code_grid, along a trellis; without `down`, every output is worth what `worth` says."""
+
 def normal_equations(
     weights: NDArray[np.float32],
     worth: NDArray[np.float64],

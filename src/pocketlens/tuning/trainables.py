@@ -18,8 +18,8 @@ from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Graph
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.lensfile.indices import tensor_indices
+from pocketlens.palettes.ascending import ascending_groups
 from pocketlens.torchnet.trainable import Trainable
-from pocketlens.tuning.ascending import ascending_groups
 
 Floats = NDArray[np.float32]
 HALF_MAX = 65504.0

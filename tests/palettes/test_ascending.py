@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
-from pocketlens.tuning.ascending import ascending, ascending_groups
+from pocketlens.palettes.ascending import ascending, ascending_groups
 
 palettes = st.lists(
     st.tuples(st.floats(-4, 4, width=32), st.integers(1, 1000)), min_size=1, max_size=40
