@@ -77,6 +77,8 @@ def _packed(content: bytes) -> bytes:
 def _handler(files: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Else a body waits 40 ms behind its headers: Nagle's algorithm and a delayed ACK.
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._answer(with_body=True)

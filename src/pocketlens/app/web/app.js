@@ -18,7 +18,7 @@ const size = (bytes) =>
   bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)} MB`;
 
 let lens = null;
-let stream = null;
+let camera = null; // promise of its stream
 let watching = 0; // number of the loop that may go on
 let work = new AbortController(); // of the still that is classified
 let photos = []; // {file, address, thumb, result, failed}
@@ -92,10 +92,7 @@ async function goLive() {
   showStrip();
   clearAnswers();
   try {
-    stream ??= await navigator.mediaDevices.getUserMedia({
-      video: { facingMode: 'environment', width: { ideal: 1280 }, height: { ideal: 720 } },
-    });
-    $('camera').srcObject = stream;
+    await openCamera();
     setMode('live');
     await $('camera').play();
   } catch (error) {
@@ -107,9 +104,25 @@ async function goLive() {
   watch(++watching);
 }
 
+// Safe to call while the lens still loads: who is refused hears of it in goLive().
+function openCamera() {
+  camera ??= openStream();
+  camera.catch(() => {});
+  return camera;
+}
+
+async function openStream() {
+  const stream = await navigator.mediaDevices.getUserMedia({
+    video: { facingMode: 'environment', width: { ideal: 1280 }, height: { ideal: 720 } },
+  });
+  $('camera').srcObject = stream;
+  $('camera').play().catch(() => {}); // the first frame is there when the lens is
+  return stream;
+}
+
 function stopCamera() {
-  stream?.getTracks().forEach((track) => track.stop());
-  stream = null;
+  camera?.then((stream) => stream.getTracks().forEach((track) => track.stop()), () => {});
+  camera = null;
   $('camera').srcObject = null;
 }
 
@@ -260,6 +273,7 @@ async function keepOffline() {
 async function start() {
   setMode('loading');
   $('bar').removeAttribute('value');
+  openCamera();
   try {
     lens = await Lens.load('model/lens.json', {
       cache: CACHE,
@@ -270,6 +284,7 @@ async function start() {
       },
     });
   } catch (error) {
+    stopCamera();
     trouble(error.message, { retry: start });
     return;
   }
