@@ -140,7 +140,8 @@ struct ConvShape {
   int images, channels, outputs, groups, kernel_h, kernel_w, stride_h, stride_w;
   int dilation_h, dilation_w, out_h, out_w;
   bool compact, residual;
-  int row_gap;  // pixels between rows that belong to no window
+  int row_gap;          // pixels between rows that belong to no window
+  bool scaled = false;  // channels have factors
 
   int in_h() const { return (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1; }
   int in_w() const { return (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1; }
@@ -150,7 +151,7 @@ struct ConvShape {
 
 struct ConvCase {
   ConvShape shape;
-  std::vector<float> input, bias, residual;
+  std::vector<float> input, bias, residual, scale;
   Conv2d conv;  // without weights and output
 
   ConvCase(Random& random, const ConvShape& s, Activation activation) : shape(s) {
@@ -170,12 +171,33 @@ struct ConvCase {
     const size_t out_image = (size_t)panels * (size_t)(s.out_h * s.out_w) * kLanes;
     if (s.residual) residual.resize(out_image * (size_t)s.images);
     for (auto& value : residual) value = random.unit();
-    conv = {s.images,     s.channels,   s.outputs,   s.groups,
-            s.kernel_h,   s.kernel_w,   s.stride_h,  s.stride_w,
-            s.dilation_h, s.dilation_w, s.out_h,     s.out_w,
-            image,        block,        row,         (size_t)pixel,
-            out_image,    input.data(), bias.data(), s.residual ? residual.data() : nullptr,
-            nullptr,      {},           activation,  ConvWay::kQuickest};
+    if (s.scaled) scale.resize((size_t)s.channels);
+    for (auto& value : scale) value = random.unit();
+    conv = {s.images,
+            s.channels,
+            s.outputs,
+            s.groups,
+            s.kernel_h,
+            s.kernel_w,
+            s.stride_h,
+            s.stride_w,
+            s.dilation_h,
+            s.dilation_w,
+            s.out_h,
+            s.out_w,
+            image,
+            block,
+            row,
+            (size_t)pixel,
+            out_image,
+            input.data(),
+            bias.data(),
+            s.residual ? residual.data() : nullptr,
+            nullptr,
+            {},
+            activation,
+            ConvWay::kQuickest,
+            s.scaled ? scale.data() : nullptr};
   }
 };
 

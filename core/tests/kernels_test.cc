@@ -129,7 +129,7 @@ void test_conv(const KernelTable& table, Random& random, const ConvShape& shape,
   const PackedWeights packed(table, wc), plain(scalar_table(), wc);
   const Kernel kernel = conv_kernel(table, depthwise);
   // Winograd's way wherever it can be taken: the rule would leave it to large shapes.
-  cc.conv.way = random.below(4) ? ConvWay::kWinograd : ConvWay::kPlain;
+  cc.conv.way = random.below(4) && !shape.scaled ? ConvWay::kWinograd : ConvWay::kPlain;
   const auto want = run_conv(conv_kernel(scalar_table(), depthwise), cc, plain.weights, nullptr);
   const auto got = run_conv(kernel, cc, packed.weights, nullptr);
   const auto again = run_conv(kernel, cc, packed.weights, &random);
@@ -170,6 +170,7 @@ ConvShape random_conv(Random& random) {
   s.compact = s.channels <= 8 && random.below(2);
   s.residual = random.below(2);
   s.row_gap = random.below(2) ? 0 : random.below(3);
+  s.scaled = random.below(3) == 0;
   return s;
 }
 
@@ -186,7 +187,7 @@ void test_convs(const KernelTable& table, Random& random) {
     s.kernel_h = s.kernel_w = 3;
     s.stride_h = s.stride_w = s.dilation_h = s.dilation_w = 1;
     s.out_h = 1 + random.below(20);
-    s.compact = false;
+    s.compact = s.scaled = false;
     test_conv(table, random, s, false);
   }
   const int group_counts[] = {2, 3, 4, 8}, per_group[] = {1, 2, 3, 4, 8, 12, 16, 24, 32, 48};
@@ -196,17 +197,19 @@ void test_convs(const KernelTable& table, Random& random) {
     s.channels = s.groups * random.pick(per_group);
     s.outputs = s.groups * random.pick(per_group);
     s.compact = s.channels <= 8 && random.below(2);
+    s.scaled = false;
     test_conv(table, random, s, false);
   }
   for (int repeat = 0; repeat < share_of(300); ++repeat) {
     ConvShape s = random_conv(random);
     s.groups = s.outputs = s.channels;
+    s.scaled = false;
     test_conv(table, random, s, true);
   }
   if (percent < 100) return;
   // Large enough for several tiles, several slices of weights, the last not whole.
   test_conv(table, random, {1, 24, 80, 1, 3, 3, 1, 1, 1, 1, 41, 43, false, true, 2}, false);
-  test_conv(table, random, {1, 40, 100, 1, 1, 1, 1, 1, 1, 1, 33, 35, false, true, 0}, false);
+  test_conv(table, random, {1, 40, 100, 1, 1, 1, 1, 1, 1, 1, 33, 35, false, true, 0, true}, false);
   test_conv(table, random, {3, 200, 50, 1, 7, 7, 1, 1, 1, 1, 5, 6, false, true, 1}, false);
   test_conv(table, random, {1, 520, 72, 1, 3, 3, 1, 1, 1, 1, 4, 5, false, true, 0}, false);
   test_conv(table, random, {1, 40, 40, 40, 5, 5, 1, 1, 1, 1, 70, 71, false, true, 0}, true);

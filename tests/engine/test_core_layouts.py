@@ -105,6 +105,21 @@ def channel_norm(channels: int, *, read_twice: bool = False) -> LensContents:
     return s.contents((x,), s.conv(back, 4), *((norm,) if read_twice else ()))
 
 
+def squeezed(
+    channels: int, *, kernel: int = 1, first: bool = False, twice: bool = False
+) -> LensContents:
+    """Channels times factors of their own, for a convolution alone or for another reader, too."""
+    s = Sketch()
+    x = s.value((1, 3, 8, 7))
+    a = s.conv(x, channels, kernel=3)
+    pooled = s.add("reduce", (a,), (1, channels, 1, 1), kind="mean", keepdims=1, axes=(2, 3))
+    factors = s.unary(s.conv(pooled, channels), "sigmoid")
+    pair = (factors, a) if first else (a, factors)
+    product = s.binary("mul", *pair, s.shapes[a])
+    out = s.conv(product, 20, kernel=kernel)
+    return s.contents((x,), out, *((product,) if twice else ()))
+
+
 def concats(first: int, second: int) -> LensContents:
     """A part that is read again, a part that comes twice, and a unary that might run in place."""
     s = Sketch()
@@ -192,6 +207,10 @@ SKETCHES = {
     "channel norm 40": channel_norm(40),
     "channel norm 3": channel_norm(3),
     "channel norm 16, read twice": channel_norm(16, read_twice=True),
+    "squeezed 40": squeezed(40),
+    "squeezed 21, factors first": squeezed(21, first=True),
+    "squeezed 32, 3x3 windows": squeezed(32, kernel=3),
+    "squeezed 24, read twice": squeezed(24, twice=True),
     "concat 16 32": concats(16, 32),
     "concat 16 5": concats(16, 5),
     "concat 3 20": concats(3, 20),

@@ -64,6 +64,19 @@ int32_t slice_blocks(const Conv2d& conv, int32_t panels) {
   return most(1, (int32_t)(kSliceBytes / block_bytes));
 }
 
+// The weights of the channel blocks [first, first + blocks), [k][columns], times their channel's
+// factor.
+void scale_slice(const Conv2d& conv, int32_t first, int32_t blocks, int32_t columns, float* out) {
+  const int32_t taps = conv.kernel_h * conv.kernel_w;
+  for (int32_t b = first; b < first + blocks; ++b) {
+    const int32_t channels = least(kLanes, conv.channels - b * kLanes);
+    for (int32_t i = 0; i < taps * channels; ++i, out += columns) {
+      const V factor = splat(conv.input_scale[b * kLanes + i % channels]);
+      for (int32_t k = 0; k < columns; k += kWidth) store(out + k, load(out + k) * factor);
+    }
+  }
+}
+
 void decode_slice(const Conv2d& conv, const PanelBlock& block, int32_t first, int32_t blocks,
                   float* out) {
   const int32_t step = conv.kernel_h * conv.kernel_w * kLanes;
@@ -73,6 +86,7 @@ void decode_slice(const Conv2d& conv, const PanelBlock& block, int32_t first, in
     decode(conv.weights, block.first_panel + panel, begin, end, out + panel * kLanes,
            (size_t)block.panels * kLanes);
   }
+  if (conv.input_scale) scale_slice(conv, first, blocks, block.panels * kLanes, out);
 }
 
 // Where channel c of a group's own stands among its k, and how far it is from tap to tap.

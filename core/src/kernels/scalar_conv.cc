@@ -20,7 +20,8 @@ double window_sum(const Conv2d& conv, const float* window, const float* weights,
               window[(size_t)(channel / kLanes) * conv.in_block +
                      (size_t)(ky * conv.dilation_h) * conv.in_row +
                      (size_t)(kx * conv.dilation_w) * conv.in_pixel + (size_t)(channel % kLanes)];
-          sum += (double)x * (double)*weights;
+          const double scale = conv.input_scale ? (double)conv.input_scale[channel] : 1;
+          sum += (double)x * scale * (double)*weights;
         }
       }
     }

@@ -76,6 +76,9 @@ struct Conv2d {
   Weights weights;
   Activation activation;
   ConvWay way;
+  // May be null. A factor of every channel of the input (squeeze-excite), which weights are
+  // multiplied by as they are decoded; only where groups is 1 and way is kPlain.
+  const float* input_scale;
 };
 
 // y[b][o] = activation(sum_k w[o][k] x[b][k] + bias[o]);  rows of x and y are contiguous.

@@ -79,11 +79,13 @@ struct Plane {
   uint64_t row_bytes() const { return (uint64_t{width} * bits + 7) / 8; }
 };
 
+constexpr uint32_t kAbsent = 0xFFFFFFFFu;
+
 // An input of an op: a value, a tensor, or nothing.
 struct Reference {
   uint32_t word;
 
-  bool absent() const { return word == 0xFFFFFFFFu; }
+  bool absent() const { return word == kAbsent; }
   bool is_tensor() const { return !absent() && (word & 0x80000000u) != 0; }
   bool is_value() const { return (word & 0x80000000u) == 0; }
   uint32_t number() const { return word & 0x7FFFFFFFu; }

@@ -160,6 +160,15 @@ Status Builder::build() {
       i += 2;
       continue;
     }
+    const Scaled scaled = scaled_input(plan, reads, i);
+    if (!scaled.picture.absent() && stands_blocked(scaled.picture)) {
+      op = static_cast<int32_t>(i + 1);
+      if (!build_scaled_conv2d(*this, plan.ops[i + 1], scaled.picture, scaled.scale)) {
+        return fail(Code::kNoMemory);
+      }
+      ++i;
+      continue;
+    }
     const Status status = build_op(plan.ops[i]);
     if (!status.ok()) return status;
   }

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "plan/ops.h"
+#include "run/channels.h"
 #include "run/ops.h"
 
 namespace pocketlens {
@@ -18,7 +19,8 @@ class ConvStep final : public Step {
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
     Conv2d now = conv;
     now.input = frame.at(reads[0]);
-    now.residual = reads.size() > 1 ? frame.at(reads[1]) : nullptr;
+    now.residual = residual_at < 0 ? nullptr : frame.at(residual_at);
+    now.input_scale = scale_at < 0 ? nullptr : frame.at(scale_at);
     now.output = frame.at(writes);
     (depthwise ? kernels->depthwise_run : kernels->conv2d_run)(now, begin, end, scratch);
   }
@@ -26,6 +28,7 @@ class ConvStep final : public Step {
   const KernelTable* kernels = nullptr;
   Conv2d conv = {};
   bool depthwise = false;
+  int32_t residual_at = -1, scale_at = -1;
   Memory bias;
 };
 
@@ -41,9 +44,9 @@ void lay_input(const Shape& x, Form form, Conv2d* conv) {
   conv->in_image = conv->in_block * (compact ? 1 : static_cast<size_t>(p.blocks()));
 }
 
-Conv2d describe(const Builder& builder, const Op& op, Form form) {
+Conv2d describe(const Builder& builder, const Op& op, Reference input, Form form) {
   using namespace conv2d_at;
-  const Shape& x = builder.shape(op.input(0));
+  const Shape& x = builder.shape(input);
   const Shape& w = builder.shape(op.input(1));
   const Shape& y = builder.plan.values[op.output];
   Conv2d conv = {};
@@ -69,8 +72,11 @@ Conv2d describe(const Builder& builder, const Op& op, Form form) {
 }  // namespace
 
 bool build_conv2d(Builder& builder, const Op& op) {
+  return build_scaled_conv2d(builder, op, op.input(0), Reference{kAbsent});
+}
+
+bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Reference scale) {
   using namespace conv2d_at;
-  const Reference input = op.input(0);
   const bool picture = builder.shape(input).dims[1] < kLanes && op.integer(kGroups) == 1 &&
                        !builder.stands_blocked(input);
   Form form;
@@ -81,7 +87,7 @@ bool build_conv2d(Builder& builder, const Op& op) {
   Owned<Step> owned(step);
   if (step == nullptr) return false;
   step->kernels = &builder.kernels;
-  step->conv = describe(builder, op, form);
+  step->conv = describe(builder, op, input, form);
   step->conv.weights = builder.weights->weights(op.input(1).number());
   step->depthwise =
       step->conv.groups == step->conv.channels && step->conv.groups == step->conv.outputs;
@@ -92,8 +98,13 @@ bool build_conv2d(Builder& builder, const Op& op) {
   const int32_t x = builder.use(input, form);
   if (x < 0 || !step->reads.push(x)) return false;
   if (!op.input(3).absent()) {
-    const int32_t residual = builder.blocked(op.input(3));
-    if (residual < 0 || !step->reads.push(residual)) return false;
+    step->residual_at = builder.blocked(op.input(3));
+    if (step->residual_at < 0 || !step->reads.push(step->residual_at)) return false;
+  }
+  if (!scale.absent()) {
+    step->conv.way = ConvWay::kPlain;
+    step->scale_at = builder.blocked(scale);
+    if (step->scale_at < 0 || !step->reads.push(step->scale_at)) return false;
   }
   step->writes = builder.make(op, Layout::kBlocked);
   return step->writes >= 0 && builder.add(owned.release());

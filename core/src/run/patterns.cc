@@ -73,4 +73,34 @@ bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t firs
          moves_axes(back, {0, 3, 1, 2}) && norm.integer(0) == 3 && constant(1) && constant(2);
 }
 
+Scaled scaled_input(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
+  const Scaled none = {{kAbsent}, {kAbsent}};
+  if (first + 1 >= plan.ops.size()) return none;
+  const Op& product = plan.ops[first];
+  const Op& conv = plan.ops[first + 1];
+  if (static_cast<OpKind>(product.kind) != OpKind::kBinary ||
+      static_cast<OpKind>(conv.kind) != OpKind::kConv2d) {
+    return none;
+  }
+  const Shape& made = plan.values[product.output];
+  const bool plain_product = product.integer(binary_at::kKind) == kMul &&
+                             product.integer(binary_at::kActivation) == kNoActivation &&
+                             made.rank == 4 && made.dims[0] == 1;
+  const Shape& weights = plan.shape_of(conv.input(1));
+  const bool pointwise = weights.dims[2] == 1 && weights.dims[3] == 1;
+  const bool only_reader = conv.input(0).word == product.output && reads[product.output] == 1 &&
+                           conv.integer(conv2d_at::kGroups) == 1;
+  if (!plain_product || !pointwise || !only_reader) return none;
+  for (uint32_t i = 0; i < 2; ++i) {
+    const Reference picture = product.input(i), scale = product.input(1 - i);
+    if (!picture.is_value() || !scale.is_value() || !(plan.shape_of(picture) == made)) continue;
+    const Shape& factors = plan.shape_of(scale);
+    const bool a_channel = factors.rank == 4 && factors.dims[0] == 1 &&
+                           factors.dims[1] == made.dims[1] && factors.dims[2] == 1 &&
+                           factors.dims[3] == 1;
+    if (a_channel) return {picture, scale};
+  }
+  return none;
+}
+
 }  // namespace pocketlens

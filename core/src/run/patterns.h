@@ -22,6 +22,15 @@ int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t fi
 // nobody else reading what is between.
 bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t first);
 
+// A picture and its channels' factors.
+struct Scaled {
+  Reference picture, scale;
+};
+
+// Where op `first` multiplies one picture by a factor a channel, for nobody but the 1x1 conv2d
+// after it: what it multiplies. Else both are absent.
+Scaled scaled_input(const Plan& plan, const Array<uint32_t>& reads, size_t first);
+
 }  // namespace pocketlens
 
 #endif
