@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <new>
-#include <utility>
 
 namespace pocketlens {
 namespace {
@@ -50,18 +49,25 @@ void Places::Block::insert(const Placed& placed) {
   look();
 }
 
+Places::~Places() {
+  while (first_ != nullptr) {
+    Block* const next = first_->next;
+    delete first_;
+    first_ = next;
+  }
+}
+
 uint64_t Places::lowest(uint64_t count, int32_t first, int32_t last) const {
   uint64_t at = 0;
-  for (const Owned<Block>& owned : blocks_) {
-    const Block& block = *owned;
-    if (block.items[0].at >= at + count) break;
-    if (block.earliest_first > last || block.latest_last < first) continue;
-    if (block.latest_first <= last && block.earliest_last >= first && block.gap < count) {
-      at = larger(at, block.end);
+  for (const Block* block = first_; block != nullptr; block = block->next) {
+    if (block->items[0].at >= at + count) break;
+    if (block->earliest_first > last || block->latest_last < first) continue;
+    if (block->latest_first <= last && block->earliest_last >= first && block->gap < count) {
+      at = larger(at, block->end);
       continue;
     }
-    for (size_t i = 0; i < block.count; ++i) {
-      const Placed& item = block.items[i];
+    for (size_t i = 0; i < block->count; ++i) {
+      const Placed& item = block->items[i];
       if (item.at >= at + count) return at;
       const bool lives = (item.first <= last) & (item.last >= first);  // at random: no branch
       at = larger(at, lives ? item.end : 0);
@@ -70,41 +76,29 @@ uint64_t Places::lowest(uint64_t count, int32_t first, int32_t last) const {
   return at;
 }
 
-// The last block that begins before it, or the first of all.
-size_t Places::block_for(const Placed& placed) const {
-  size_t low = 0, high = blocks_.size();
-  while (high - low > 1) {
-    const size_t middle = low + (high - low) / 2;
-    (stands_before(placed, blocks_[middle]->items[0]) ? high : low) = middle;
-  }
-  return low;
-}
-
-bool Places::split(size_t number) {
-  Owned<Block> fresh(new (std::nothrow) Block);
-  if (fresh.get() == nullptr) return false;
-  Block& from = *blocks_[number];
-  fresh->count = from.count - from.count / 2;
-  from.count /= 2;
-  memcpy(fresh->items, from.items + from.count, fresh->count * sizeof(Placed));
-  from.look();
-  fresh->look();
-  if (!blocks_.push(std::move(fresh))) return false;
-  for (size_t i = blocks_.size() - 1; i > number + 1; --i) std::swap(blocks_[i], blocks_[i - 1]);
-  return true;
-}
-
 bool Places::add(const Placed& placed) {
-  if (blocks_.empty()) {
-    Owned<Block> block(new (std::nothrow) Block);
-    if (block.get() == nullptr || !blocks_.push(std::move(block))) return false;
+  if (first_ == nullptr) {
+    first_ = new (std::nothrow) Block;
+    if (first_ == nullptr) return false;
+    first_->next = nullptr;
+    first_->count = 0;
   }
-  size_t number = block_for(placed);
-  if (blocks_[number]->count == kMost) {
-    if (!split(number)) return false;
-    if (!stands_before(placed, blocks_[number + 1]->items[0])) ++number;
+  Block* block = first_;  // the last one that begins before it
+  while (block->next != nullptr && !stands_before(placed, block->next->items[0])) {
+    block = block->next;
   }
-  blocks_[number]->insert(placed);
+  if (block->count == kMost) {
+    Block* const half = new (std::nothrow) Block;
+    if (half == nullptr) return false;
+    half->next = block->next;
+    block->next = half;
+    half->count = block->count = kMost / 2;
+    memcpy(half->items, block->items + kMost / 2, kMost / 2 * sizeof(Placed));
+    half->look();
+    block->look();
+    if (!stands_before(placed, half->items[0])) block = half;
+  }
+  block->insert(placed);
   return true;
 }
 

@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/array.h"
-
 namespace pocketlens {
 
 struct Placed {
@@ -22,6 +20,11 @@ struct Placed {
 
 class Places {
  public:
+  Places() = default;
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+  ~Places();
+
   // The lowest address with room for `count` that nobody needs from step `first` to `last`.
   uint64_t lowest(uint64_t count, int32_t first, int32_t last) const;
 
@@ -33,20 +36,18 @@ class Places {
 
   // Neighbours, and what holds for all of them.
   struct Block {
-    size_t count = 0;
-    uint64_t end = 0;  // the largest
-    uint64_t gap = 0;  // the widest between them, if everybody lives
-    int32_t earliest_first = 0, latest_first = 0, earliest_last = 0, latest_last = 0;
-    Placed items[kMost] = {};
+    Block* next;
+    size_t count;
+    uint64_t end;  // the largest
+    uint64_t gap;  // the widest between them, if everybody lives
+    int32_t earliest_first, latest_first, earliest_last, latest_last;
+    Placed items[kMost];
 
     void look();
     void insert(const Placed& placed);
   };
 
-  size_t block_for(const Placed& placed) const;
-  [[nodiscard]] bool split(size_t number);
-
-  Array<Owned<Block>> blocks_;
+  Block* first_ = nullptr;
 };
 
 }  // namespace pocketlens
