@@ -278,6 +278,7 @@ def latency(asked: str) -> str:
     engines = [e for e in CLASSES_OF_PRECISION[precision] if any(e in r for r in latest.values())]
     if not engines:
         return "*Not measured yet: `benchmarks/latency.py --save` writes the rows.*"
+    latest = {name: rows for name, rows in latest.items() if any(e in rows for e in engines)}
     lines = [(name, *_cells(rows, engines, MEASURES[measure])) for name, rows in latest.items()]
     shown = [rows[e] for rows in latest.values() for e in engines if e in rows]
     return "\n".join([table(("network", *engines), lines), "", *_unable(shown), _origin(shown)])
