@@ -76,6 +76,9 @@ bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (need
 bench-wasm: $(VENV)/bench.stamp  ## the WebAssembly core beside onnxruntime-web (needs POCKETLENS_DATA, Node, npm)
 	$(BIN)/python benchmarks/wasm_latency.py
 
+bench-browser: browser $(VENV)/bench.stamp  ## the page in Chromium beside other engines (needs POCKETLENS_DATA, Node, npm)
+	$(BIN)/python benchmarks/browser.py
+
 wheel: $(VENV)/pip.stamp  ## build the wheel into dist/
 	$(BIN)/pip wheel -q --no-deps -w dist .
 
@@ -110,4 +113,4 @@ $(CORE_BUILD)/tests.stamp $(SANITIZED)/tests.stamp: $(VENV)/test.stamp $(SOURCES
 	$(BIN)/cmake --build $(@D) -j $(JOBS)
 	@touch $@
 
-.PHONY: help demo test browser fuzz check format docs bench bench-compression bench-wasm wheel clean
+.PHONY: help demo test browser fuzz check format docs bench bench-compression bench-wasm bench-browser wheel clean

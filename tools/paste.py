@@ -181,67 +181,36 @@ def file(name: str) -> str:
     return f"```{path.suffix[1:]}\n{path.read_text('utf-8').strip()}\n```"
 
 
+def _look_beside_benchmarks() -> None:
+    if str(BENCHMARKS) not in sys.path:
+        sys.path.append(str(BENCHMARKS))
+
+
 def results(name: str) -> str:
-    """The latest rows of benchmarks/results/NAME.jsonl, one for each model and engine."""
+    """The latest rows of benchmarks/results/NAME.jsonl, one for each model and engine.
+
+    NAME:MEASURE takes the rows of one measure alone.
+    """
+    # Imported here: it lies beside the benchmarks whose rows it reads, not beside this tool.
+    _look_beside_benchmarks()
+    from result_columns import RESULTS
+
     columns = RESULTS.get(name)
     if columns is None:
         raise PasteError(f"There are no results called '{name}'; known are {', '.join(RESULTS)}.")
-    path = ROOT / "benchmarks" / "results" / f"{name}.jsonl"
+    stem, _, measure = name.partition(":")
+    path = ROOT / "benchmarks" / "results" / f"{stem}.jsonl"
     if not path.is_file():
-        return f"*Not measured yet: `benchmarks/{name}.py --save` writes the rows.*"
+        return f"*Not measured yet: `benchmarks/{stem}.py --save` writes the rows.*"
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
-        latest[row["model"], row["engine"]] = row
+        if row.get("measure", "") == measure:
+            latest[row["model"], row["engine"]] = row
     rows = [tuple(show(row) for show in columns.values()) for row in latest.values()]
     origins = dict.fromkeys(f"{row['machine']}, commit {row['commit']}" for row in latest.values())
     return "\n".join([table(tuple(columns), rows), "", f"Measured on {'; '.join(origins)}."])
 
-
-def _missing(top: int) -> Callable[[dict[str, Any]], str]:
-    return lambda row: f"{100 - 100 * row[f'top{top}_right'] / row['n']:.1f} %"
-
-
-RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
-    "accuracy": {
-        "model": lambda row: str(row["model"]),
-        "weights": lambda row: str(row["engine"]),
-        "bytes": lambda row: f"{row['file_bytes']:,}",
-        "top-1 missing": _missing(1),
-        "top-5 missing": _missing(5),
-        "flips": lambda row: str(row["flips"]),
-    },
-    "crops": {
-        "network": lambda row: str(row["model"]),
-        "way": lambda row: row["engine"].split(", ")[-1],
-        "top-1 right": lambda row: f"{row['top1_right']} of {row['n']}",
-        "top-5 right": lambda row: str(row["top5_right"]),
-        "processor ms": lambda row: f"{row['processor_ms']:.1f}",
-        "first of a size": lambda row: f"+ {row['opening_ms']:.0f}" if "opening_ms" in row else "",
-    },
-    "cold": {
-        "process": lambda row: str(row["engine"]),
-        "processor ms, least": lambda row: f"{row['processor_min_ms']:.0f}",
-        "clock ms, least": lambda row: f"{row['wall_min_ms']:.0f}",
-        "peak MB": lambda row: f"{row['peak_bytes'] / 1e6:.1f}",
-        "load average": lambda row: f"{row['busy']:.0f}",
-    },
-    "klaus": {
-        "network": lambda row: str(row["model"]),
-        "file MB": lambda row: f"{row['file_bytes'] / 1e6:.1f}",
-        "weights, arena and scratch MiB": lambda row: f"{row['engine_bytes'] / 2**20:.2f}",
-        "peak while loading MB": lambda row: f"{row['loading_bytes'] / 1e6:.1f}",
-        "file + packed weights + 4 MB": lambda row: f"{row['allowed_bytes'] / 1e6:.1f}",
-    },
-    "wasm": {
-        "model": lambda row: str(row["model"]),
-        "engine": lambda row: str(row["engine"]),
-        "processor ms": lambda row: f"{row['processor_ms']:.2f}",
-        "fastest ms": lambda row: f"{row['min_ms']:.2f}",
-        "median ms": lambda row: f"{row['median_ms']:.2f}",
-        "x onnxruntime-web": lambda row: f"{row['speed_over_onnxruntime_web']:.2f}",
-    },
-}
 
 Cell = Callable[[dict[str, Any]], float]
 CLASSES_OF_PRECISION = {
@@ -318,9 +287,8 @@ def _origin(rows: list[dict[str, Any]]) -> str:
 
 def compression(asked: str) -> str:
     """A table of the rows beside peers: `rows:mobilenet-v2`, `equal:mobilenet-v2`, `smaller`."""
-    # Imported here: it lies beside the benchmark whose rows it reads, not beside this tool.
-    if str(BENCHMARKS) not in sys.path:
-        sys.path.append(str(BENCHMARKS))
+    # Imported here for the same reason as the columns of results.
+    _look_beside_benchmarks()
     from compression_page import page
 
     path = ROOT / "benchmarks" / "results" / "compression.jsonl"
