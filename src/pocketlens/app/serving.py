@@ -8,6 +8,7 @@ import ipaddress
 import mimetypes
 import socket
 import ssl
+import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from pocketlens.app.site import MODEL
 from pocketlens.base.errors import MissingExtraError, UsageError
@@ -35,7 +37,7 @@ def make_server(
 ) -> ThreadingHTTPServer:
     """A server of the files, bound and not yet running. Raises UsageError 'port-taken'."""
     try:
-        server = ThreadingHTTPServer((host, port), _handler(files))
+        server = _Server((host, port), _handler(files))
     except OSError as error:
         raise UsageError(
             f"Port {port} of {host} cannot be used: {error.strerror}. Choose another with --port.",
@@ -46,6 +48,13 @@ def make_server(
         addresses = [host] if host != "0.0.0.0" else [lan_address(), "127.0.0.1"]
         server.socket = _tls(addresses).wrap_socket(server.socket, server_side=True)
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet where a browser hung up, as it does when a page is left."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def lan_address() -> str:
