@@ -53,6 +53,14 @@ def test_it_takes_few_trials() -> None:
     assert curve.calls <= 9
 
 
+def test_two_trials_say_about_where_the_size_is() -> None:
+    """Steps that always grow fourfold overshoot, and take 7 trials."""
+    curve = Curve(largest=3_500_000, fall=0.8, step=512)
+    trial = fit(curve, 3_150_000)
+    assert 3_118_500 <= trial.size_bytes <= 3_150_000
+    assert curve.calls <= 5
+
+
 def test_a_large_size_takes_the_largest_file() -> None:
     trial = fit(Curve(largest=100_000, fall=0.5), 10**9)
     assert trial.size_bytes > 99_000

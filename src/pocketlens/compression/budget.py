@@ -45,6 +45,11 @@ FINEST_STEP = 1.004
 STEP = 4.0
 """Factor of lambda from the first trial to the second, while none fits or all do."""
 
+LEAST_STEP = 1.05
+"""Factor of lambda, however near two trials say that the size is."""
+
+_MOST_STEPS = 10.0
+
 _AFTER_BRACKET = 4
 """Trials that it usually takes once one fits and one does not."""
 
@@ -137,7 +142,7 @@ def fit_size(
 
     below, above = bracket(
         attempt, lambda trial: trial.size_bytes <= size_bytes, first=first, lowest=lowest,
-        highest=highest,
+        highest=highest, steps=lambda one, other: _step_to(one, other, size_bytes),
     )  # fmt: skip
     left, is_blended = _AFTER_BRACKET, False
     while (
@@ -228,27 +233,50 @@ def bracket(
     lowest: float,
     highest: float,
     dearer_helps: bool = True,
+    steps: Callable[[Trial[Result], Trial[Result]], float] | None = None,
 ) -> tuple[Trial[Result] | None, Trial[Result] | None]:
     """A trial for which something holds and one for which it does not, by growing steps.
 
     attempt       tries a lambda; told about how many trials come after it
     dearer_helps  whether it holds from some lambda upwards, else up to some lambda
+    steps         of two trials, how far it is from the second one, as a factor of lambda: where
+                  that is less than the growing step, it is taken; 0: near enough
     returns       (it holds, it does not); None where there is none between lowest and highest
     """
     trial = attempt(first, _AFTER_BRACKET + 2)
     held = holds(trial)
     down = held == dearer_helps
     step = STEP
+    before: Trial[Result] | None = None
     other: Trial[Result] | None = None
     while (trial.lagrangian > lowest) if down else (trial.lagrangian < highest):
-        following = trial.lagrangian / step if down else trial.lagrangian * step
+        factor = step if before is None or steps is None else min(step, steps(before, trial))
+        if not factor:
+            break
+        following = trial.lagrangian / factor if down else trial.lagrangian * factor
         found = attempt(following, _AFTER_BRACKET + 1)
         if holds(found) != held:
             other = found
             break
-        trial = found
+        before, trial = trial, found
         step *= STEP
     return (trial, other) if held else (other, trial)
+
+
+def _step_to(before: Trial[Result], trial: Trial[Result], size_bytes: int) -> float:
+    """The factor of lambda from a trial to where a line in log lambda through both meets the size.
+
+    0 where the trial fits and is near enough.
+    """
+    if trial.size_bytes <= size_bytes and is_close(trial.size_bytes, size_bytes):
+        return 0.0
+    moved = trial.size_bytes - before.size_bytes
+    missing = size_bytes * (1 - CLOSE_ENOUGH / 2) - trial.size_bytes
+    if moved * missing <= 0:
+        return math.inf
+    steps = min(missing / moved, _MOST_STEPS)
+    last = math.exp(abs(math.log(trial.lagrangian / before.lagrangian)))
+    return max(math.pow(last, steps), LEAST_STEP)
 
 
 def _between(
