@@ -75,8 +75,8 @@ export async function download(base, entry, { signal, store, onbytes }) {
       );
     }
   }
-  // A full disk costs the next visit a download, not this one its answer.
-  await store?.put(key(url, entry), new Response(bytes)).catch(() => {});
+  // Nobody waits: a slow or full disk costs the next visit a download, not this one its answer.
+  store?.put(key(url, entry), new Response(bytes)).catch(() => {});
   return bytes;
 }
 
