@@ -112,7 +112,8 @@ TileKernel kernel_for_pixels(int32_t pixels) {
   if constexpr (kPixels > 1) {
     if (pixels < kPixels) return kernel_for_pixels<kPanels, kStep, kPixels - 1>(pixels);
   }
-  return run_tile<kPixels, kPanels, kStep>;
+  constexpr int kUsed = kPixels == 1 ? 0 : kStep;  // one pixel takes no step
+  return run_tile<kPixels, kPanels, kUsed>;
 }
 
 template <int kStep, int kPanels = kMaxPanels>
