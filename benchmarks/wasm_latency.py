@@ -129,8 +129,13 @@ def contests(folder: Path, names: tuple[str, ...]) -> Iterator[Contest]:
         yield full_connect(folder)
 
 
+def core_files(target: str) -> dict[str, Path]:
+    """The modules of a target."""
+    return {"kernels": MODULES / f"kernels_{target}.wasm", "body": MODULES / "body.wasm"}
+
+
 def core_runners(contest: Contest, width: str, folder: Path) -> list[dict[str, str]]:
-    """What race.mjs needs to run a lens on each module."""
+    """What race.mjs needs to run a lens on each target."""
     plan = build_plan(plain_constants(contest.lenses[width]))
     stem = width.replace(" ", "-")
     plan_file, feeds_file = folder / f"{stem}.plan", folder / f"{stem}.feeds"
@@ -141,7 +146,7 @@ def core_runners(contest: Contest, width: str, folder: Path) -> list[dict[str, s
     return [
         {
             "name": f"{width}, {target}",
-            "module": str(MODULES / f"{target}.wasm"),
+            **{name: str(file) for name, file in core_files(target).items()},
             "plan": str(plan_file),
             "feeds": str(feeds_file),
             "output": str(folder / f"{stem}-{target}.scores"),
@@ -184,9 +189,11 @@ def install_peer(cache: Path) -> tuple[Path, str]:
 
 
 def module_bytes(run: str) -> int | None:
-    """The size of the module that a runner of that name uses; None for the peer."""
+    """The size of the modules that a runner of that name uses; None for the peer."""
     target = run.rpartition(", ")[2]
-    return (MODULES / f"{target}.wasm").stat().st_size if target in TARGETS else None
+    if target not in TARGETS:
+        return None
+    return sum(file.stat().st_size for file in core_files(target).values())
 
 
 def check_scores(
@@ -206,7 +213,7 @@ def check_scores(
 
 
 def measure(contest: Contest, *, rounds: int, peer: tuple[Path, str]) -> list[dict[str, Any]]:
-    """Rows for one network: the peer, and each lens on each module."""
+    """Rows for one network: the peer, and each lens on each target."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         picture = np.random.default_rng(0).uniform(-2, 2, contest.shape).astype(np.float32)

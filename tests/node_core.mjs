@@ -2,8 +2,9 @@
 // core/tests/core_server.cc, which says what they are; a lens's number is its address.
 import fs from 'node:fs';
 
-const module = await WebAssembly.compile(fs.readFileSync(process.argv[2]));
-const { exports: core } = await WebAssembly.instantiate(module, {});
+const [kernels, body] = process.argv.slice(2).map((file) => new WebAssembly.Module(fs.readFileSync(file)));
+const { exports: env } = await WebAssembly.instantiate(kernels, {});
+const { exports: core } = await WebAssembly.instantiate(body, { env });
 core._initialize();
 const status = core.allocate(64);
 

@@ -1,7 +1,7 @@
 """The WebAssembly core under Node (node_core.mjs is the other end).
 
-A module is looked for in the installed package: pocketlens/engine/wasm/NAME.wasm. Where Node is
-not there, WASM_TARGETS is empty and tests say so; where Node is and the module is not, they fail.
+Modules are looked for in the installed package: pocketlens/engine/wasm/. Where Node is not there,
+WASM_TARGETS is empty and tests say so; where Node is and a module is not, they fail.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ _RELAXED = "--experimental-wasm-relaxed-simd"
 def node_core(target: str) -> ProcessCore:
     """The process of a target; it lives as long as the tests."""
     assert NODE is not None
-    module = MODULES / f"{target}.wasm"
-    assert module.exists(), f"{module.name} was not built into the package"
+    modules = [MODULES / f"kernels_{target}.wasm", MODULES / "body.wasm"]
+    for module in modules:
+        assert module.exists(), f"{module.name} was not built into the package"
     allowed = subprocess.run([NODE, "--v8-options"], capture_output=True, text=True, check=True)
     flags = [_RELAXED] if _RELAXED in allowed.stdout else []
-    return ProcessCore(NODE, *flags, str(HERE / "node_core.mjs"), str(module))
+    return ProcessCore(NODE, *flags, str(HERE / "node_core.mjs"), *map(str, modules))

@@ -16,8 +16,17 @@ def zig_path() -> Path:
 
 def zig(*arguments: str) -> None:
     """Compile or link C++; where that fails, say why and exit."""
+    _run("c++", *arguments)
+
+
+def link(*arguments: str) -> None:
+    """Link WebAssembly with options that the compiler does not pass on."""
+    _run("wasm-ld", *arguments)
+
+
+def _run(tool: str, *arguments: str) -> None:
     done = subprocess.run(
-        [zig_path(), "c++", *arguments], check=False, capture_output=True, text=True
+        [zig_path(), tool, *arguments], check=False, capture_output=True, text=True
     )
     if done.returncode != 0:
         sys.exit(f"{' '.join(arguments[-3:])} cannot be compiled:\n{done.stderr}")

@@ -4,7 +4,7 @@
 //
 // Prints {"node", "times": {name: [milliseconds]}, "processor": the same of processor time}.
 // JOB: {rounds, warmUp, runners: [...]}, a runner {name, input, output} with
-//   {module, plan, feeds}          the core; FEEDS: plane, band, size as u32, then the rows, ...
+//   {kernels, body, plan, feeds}   the core; FEEDS: plane, band, size as u32, then the rows, ...
 //   {package, onnx, feed, shape}   onnxruntime-web
 // input is a file of floats; the last scores are written to output.
 import fs from 'node:fs';
@@ -13,8 +13,9 @@ import { pathToFileURL } from 'node:url';
 
 const job = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 
-async function coreRunner({ module, plan, feeds, input }) {
-  const { instance } = await WebAssembly.instantiate(fs.readFileSync(module), {});
+async function coreRunner({ kernels, body, plan, feeds, input }) {
+  const { instance: first } = await WebAssembly.instantiate(fs.readFileSync(kernels), {});
+  const { instance } = await WebAssembly.instantiate(fs.readFileSync(body), { env: first.exports });
   const core = instance.exports;
   core._initialize();
   const status = core.allocate(64);
@@ -78,7 +79,7 @@ async function peerRunner({ package: folder, onnx, feed, shape, input }) {
 
 const runners = [];
 for (const given of job.runners) {
-  const runner = await ('module' in given ? coreRunner(given) : peerRunner(given));
+  const runner = await ('kernels' in given ? coreRunner(given) : peerRunner(given));
   runners.push({ ...given, ...runner, times: [], processor: [] });
 }
 for (let round = -job.warmUp; round < job.rounds; ++round) {

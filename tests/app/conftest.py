@@ -18,7 +18,7 @@ from PIL import Image
 from lens_samples import small_lens
 from pocketlens._bundled import bundled
 from pocketlens.app.serving import make_server
-from pocketlens.app.site import WASM, site_files
+from pocketlens.app.site import BUILDS, WASM, site_files
 from pocketlens.lensfile.reader import read_lens
 
 CHROMIUM = os.environ.get("POCKETLENS_CHROMIUM") or next(
@@ -119,7 +119,7 @@ def serve() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _core_for_browsers() -> None:
-    assert all((WASM / f"{name}.wasm").is_file() for name in ("simd128", "relaxed_simd")), (
+    assert all((WASM / f"{name}.wasm").is_file() for name in BUILDS), (
         "the core was not built for browsers"
     )
 

@@ -1,9 +1,12 @@
-// The core for a browser: core.h with addresses in the module's memory, and what C++ asks of its
-// library. web/engine.js is the caller; what goes wrong is told by pl_status at `status`.
+// The core for a browser: core.h with addresses in the module's memory, what C++ asks of its
+// library, and the kernels, which are a module of their own (tools/build_wasm.py tells of both).
+// web/engine.js is the caller; what goes wrong is told by pl_status at `status`.
 #include <pocketlens/core.h>
 #include <stdlib.h>
 
 #include <new>
+
+#include "kernels/table.h"
 
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return malloc(size); }
 void* operator new[](size_t size, const std::nothrow_t&) noexcept { return malloc(size); }
@@ -15,6 +18,17 @@ void operator delete[](void* memory, size_t) noexcept { free(memory); }
 // Called for a pure virtual function: there are none in an object that is whole.
 extern "C" void __cxa_pure_virtual() { __builtin_trap(); }
 extern "C" int __cxa_atexit(void (*)(void*), void*, void*) { return 0; }
+
+namespace pocketlens {
+
+extern "C" {
+__attribute__((import_module("env"), import_name("kernels"))) const KernelTable* kernels();
+}
+
+size_t kernel_table_count() { return 1; }
+const KernelTable& kernel_table(size_t) { return *kernels(); }
+
+}  // namespace pocketlens
 
 #define POCKETLENS_EXPORT(name) extern "C" __attribute__((export_name(#name)))
 

@@ -1,4 +1,4 @@
-// Which tables this machine can run, best first.
+// Which tables this machine can run, best first. A browser's are chosen by the page.
 #include "kernels/targets.h"
 #include "simd/cpu.h"
 
@@ -19,12 +19,8 @@ Tables list_tables() {
   tables.table[tables.count++] = &kSse2Table;
 #elif defined(__aarch64__)
   tables.table[tables.count++] = &kNeonTable;
-#elif defined(__wasm_simd128__)
-  tables.table[tables.count++] = &kWasmTable;
 #endif
-#if !defined(__wasm_simd128__)  // a page does without the plain loops
   tables.table[tables.count++] = &kScalarTable;
-#endif
   return tables;
 }
 

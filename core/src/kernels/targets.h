@@ -1,4 +1,4 @@
-// The tables of every target_<name>.cc of this build. Only dispatch.cc reads it.
+// The tables of every target_<name>.cc of this build. Only dispatch.cc and bind/wasm read it.
 #ifndef POCKETLENS_KERNELS_TARGETS_H
 #define POCKETLENS_KERNELS_TARGETS_H
 

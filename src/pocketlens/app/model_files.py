@@ -34,10 +34,10 @@ def file_name(content: bytes, ending: str) -> str:
     return hashlib.sha256(content).hexdigest()[:HASH_DIGITS] + ending
 
 
-def model_files(contents: LensContents, builds: dict[str, bytes]) -> dict[str, bytes]:
+def model_files(contents: LensContents, core: dict[str, bytes]) -> dict[str, bytes]:
     """What a page downloads of a lens, by name within its folder.
 
-    builds  of the core, by name: WebAssembly modules
+    core  WebAssembly modules, by name
     The lens is run once, for lens.json tells what the core must make of a known picture.
     """
     plan = build_plan(plain_constants(contents))
@@ -56,7 +56,7 @@ def model_files(contents: LensContents, builds: dict[str, bytes]) -> dict[str, b
         ]
 
     info: dict[str, Any] = {"format": FORMAT, "name": contents.name}
-    info["builds"] = {name: entry(module, ".wasm") for name, module in builds.items()}
+    info["core"] = {name: entry(module, ".wasm") for name, module in core.items()}
     info["plan"] = entry(plan.data, ".plan")
     info["planes"] = [bands(plane) for plane in plan.planes]
     info["bytes"] = info["plan"]["bytes"] + sum(plane.png_bytes for plane in plan.planes)

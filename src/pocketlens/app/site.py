@@ -16,7 +16,7 @@ from pocketlens.base.progress import Progress, silent
 from pocketlens.lensfile.contents import LensContents
 
 MODEL = "model"
-BUILDS = ("relaxed_simd", "simd128")
+BUILDS = ("body", "kernels_relaxed_simd", "kernels_simd128")
 WASM = Path(pocketlens.engine.__file__).parent / "wasm"
 
 
@@ -37,7 +37,10 @@ class SiteFile:
 
 
 def core_builds() -> dict[str, bytes]:
-    """The core's WebAssembly modules, best first. Raises FileError 'no-wasm'."""
+    """The core's WebAssembly modules by name: its body, and the kernels of each instruction set.
+
+    Raises FileError 'no-wasm'.
+    """
     builds = {}
     for name in BUILDS:
         path = WASM / f"{name}.wasm"

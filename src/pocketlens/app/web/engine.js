@@ -10,8 +10,8 @@ const PROBES = {
 const STRIP_BYTES = 1 << 20;
 const STATUS_BYTES = 64;
 
-// Builds of the core that this browser takes, best first.
-export const builds = () =>
+// Instruction sets of the core that this browser has, best first.
+export const targets = () =>
   Object.keys(PROBES).filter((name) => WebAssembly.validate(new Uint8Array(PROBES[name])));
 
 const pause = () =>
@@ -65,9 +65,11 @@ export class Engine {
     this.#status = this.#hold(new Uint8Array(STATUS_BYTES));
   }
 
-  // module: bytes of a build. info: the lens's lens.json.
-  static async create(name, module, info) {
-    const { instance } = await WebAssembly.instantiate(module, {});
+  // name: an instruction set. kernels, body: bytes of its kernels, and of the rest of the core,
+  // which works in the kernels' memory. info: the lens's lens.json.
+  static async create(name, kernels, body, info) {
+    const { instance: first } = await WebAssembly.instantiate(kernels, {});
+    const { instance } = await WebAssembly.instantiate(body, { env: first.exports });
     return new Engine(name, instance, info);
   }
 

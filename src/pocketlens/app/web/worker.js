@@ -1,6 +1,6 @@
 // The worker: loads a lens, then answers one request after the other; any can be cancelled.
 import { download, inOrder } from './download.js';
-import { builds, Engine } from './engine.js';
+import { Engine, targets } from './engine.js';
 import * as say from './messages.js';
 
 const SIDE_BY_SIDE = 6;
@@ -52,7 +52,7 @@ async function load({ url, cache }, { signal, tell }) {
         'use and cannot check what was downloaded. Open it with https://.',
     );
   }
-  const possible = builds();
+  const possible = targets();
   if (possible.length === 0) {
     throw new LensError('simd', 'This browser has no WebAssembly SIMD. Safari has it from 16.4, Chrome from 91, Firefox from 89 on.');
   }
@@ -62,8 +62,8 @@ async function load({ url, cache }, { signal, tell }) {
   const bands = info.planes.flatMap((plane, number) =>
     plane.map((entry, band) => ({ entry, number, band })),
   );
-  const [first] = possible;
-  const entries = [info.builds[first], info.plan, ...bands.map(({ entry }) => entry)];
+  const parts = (target) => [info.core[`kernels_${target}`], info.core.body, info.plan];
+  const entries = [...parts(possible[0]), ...bands.map(({ entry }) => entry)];
   const total = entries.reduce((sum, entry) => sum + entry.bytes, 0);
   let loaded = 0;
   const options = {
@@ -75,11 +75,10 @@ async function load({ url, cache }, { signal, tell }) {
     },
   };
   for (const name of possible) {
-    const [module, plan] = await Promise.all([
-      download(base, info.builds[name], options),
-      download(base, info.plan, options),
-    ]);
-    const candidate = await Engine.create(name, module, info);
+    const [kernels, body, plan] = await Promise.all(
+      parts(name).map((entry) => download(base, entry, options)),
+    );
+    const candidate = await Engine.create(name, kernels, body, info);
     candidate.open(plan);
     await inOrder(
       bands,
