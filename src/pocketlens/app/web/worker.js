@@ -44,6 +44,13 @@ async function computesRightly(candidate, { width, height, expected }) {
   return expected.every(([number, value]) => Math.abs(got[number] - value) <= 1e-3);
 }
 
+async function openCore(name, fetchOne, parts) {
+  const [kernels, body, plan] = await Promise.all(parts.map(fetchOne));
+  const core = await Engine.create(name, kernels, body, info);
+  core.open(plan);
+  return core;
+}
+
 async function load({ url, cache }, { signal, tell }) {
   if (!self.isSecureContext) {
     throw new LensError(
@@ -57,8 +64,9 @@ async function load({ url, cache }, { signal, tell }) {
     throw new LensError('simd', 'This browser has no WebAssembly SIMD. Safari has it from 16.4, Chrome from 91, Firefox from 89 on.');
   }
   const base = new URL(url, self.location.href);
+  const opened = cache ? caches.open(cache).catch(() => null) : null;
   info = await fetchInfo(base, signal);
-  const store = cache ? await caches.open(cache).catch(() => null) : null;
+  const store = await opened;
   const bands = info.planes.flatMap((plane, number) =>
     plane.map((entry, band) => ({ entry, number, band })),
   );
@@ -75,17 +83,17 @@ async function load({ url, cache }, { signal, tell }) {
     },
   };
   for (const name of possible) {
-    const [kernels, body, plan] = await Promise.all(
-      parts(name).map((entry) => download(base, entry, options)),
-    );
-    const candidate = await Engine.create(name, kernels, body, info);
-    candidate.open(plan);
+    // The planes are on their way while the core is; it takes them once it is there.
+    const opening = openCore(name, (entry) => download(base, entry, options), parts(name));
+    opening.catch(() => {}); // told when it is awaited
     await inOrder(
       bands,
       SIDE_BY_SIDE,
       ({ entry }) => download(base, entry, options),
-      ({ entry, number, band }, png) => candidate.feed(number, band, png, entry.row_bytes),
+      async ({ entry, number, band }, png) =>
+        (await opening).feed(number, band, png, entry.row_bytes),
     );
+    const candidate = await opening;
     if (await computesRightly(candidate, info.check)) {
       engine = candidate;
       const { planes, plan: _, check, recipe, ...about } = info;
