@@ -28,7 +28,7 @@ from measuring import append_rows
 from pocketlens.labels.labels import numbered
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.lensfile.image import smallest_image
-from pocketlens.lensfile.indices import tensor_indices
+from pocketlens.lensfile.indices import tensor_numbers
 from pocketlens.lensfile.plane_uses import plane_uses
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.steps import Stepped, gathered
@@ -97,10 +97,10 @@ def overhead_of(contents: LensContents, *, file_bytes: int) -> Overhead:
 
 
 def entropy_bytes(record: TensorRecord) -> float:
-    """Order-0 entropy of a tensor's indices; a mask adds nothing to it."""
+    """Order-0 entropy of what a tensor's pixels say; a mask adds nothing to it."""
     if record.plane is None:
         return 0.0
-    return index_entropy_bytes(tensor_indices(record), record.palette_size)
+    return index_entropy_bytes(tensor_numbers(record), record.numbers)
 
 
 def steps_entropy_bytes(steps: Sequence[Stepped]) -> float:
