@@ -12,7 +12,7 @@ def _missing(top: int) -> Callable[[dict[str, Any]], str]:
 
 def _both(row: dict[str, Any], key: str) -> str:
     early, late = row["early"][key] / 1e6, row["late"][key] / 1e6
-    return f"{early:.1f} and {late:.1f}"
+    return f"{early:.2f} and {late:.2f}"
 
 
 RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
