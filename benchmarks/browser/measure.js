@@ -22,8 +22,8 @@ export async function answers({ lens, photos }) {
 async function ours({ lens }) {
   const engine = await Lens.load(lens);
   return async (bitmap) => {
-    const { answers: [{ number }], ms } = await engine.classify(bitmap); // prettier-ignore
-    return { number, network: ms, name: engine.about.engine };
+    const { answers: [first], ms } = await engine.classify(bitmap);
+    return { number: first.number, network: ms, name: engine.about.engine };
   };
 }
 
