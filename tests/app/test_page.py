@@ -15,7 +15,7 @@ import pytest
 from conftest import PHONE, Site, encoded, photo
 from lens_samples import small_lens
 from pocketlens._bundled import bundled
-from pocketlens.app.page_files import service_worker
+from pocketlens.app.page_files import FOR_DEVELOPERS, service_worker
 from pocketlens.app.site import site_files
 from pocketlens.classify.lens import open_lens
 from pocketlens.lensfile.reader import read_lens
@@ -176,7 +176,7 @@ def test_a_newer_lens_is_offered_and_used(
     expect(page).to_have_title("the newer one")
     page.wait_for_selector("body[data-mode=live] #answers li")
     count = "caches.open('pocketlens').then(c => c.keys()).then(keys => keys.length)"
-    assert page.evaluate(count) == len(newer) - 2
+    assert page.evaluate(count) == len(newer) - 1 - len(FOR_DEVELOPERS)
 
 
 def test_a_refused_camera_is_explained(
@@ -298,6 +298,16 @@ def test_requests_can_be_cancelled(
     page.goto(site.address + "style.css")
     told = page.evaluate(CANCEL, site.address)
     assert told == ["cancelled", "cancelled", 2, "closed", "closed", "crops"]
+
+
+def test_the_example_answers(context: Any, serve: Serve, bundled_files: dict[str, bytes]) -> None:
+    page = context.new_page()
+    page.goto(serve(bundled_files).address + "example.html")
+    expect(page.locator("#state")).to_have_text("tiny-imagenet-200 is ready.")
+    page.set_input_files("#picture", [file_of(encoded(photo()), "waves.png")])
+    expect(page.locator("#answers li")).to_have_count(3)
+    told = [f"{name}, {share}" for name, share in expected(photo(), crops=10)[:3]]
+    assert page.locator("#answers li").all_inner_texts() == told
 
 
 def test_a_lens_of_another_format_is_refused(

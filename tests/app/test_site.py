@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from lens_samples import small_lens
 from pocketlens.app import site as site_room
 from pocketlens.app.model_files import HASH_DIGITS, model_files
-from pocketlens.app.page_files import slim
+from pocketlens.app.page_files import FOR_DEVELOPERS, slim
 from pocketlens.app.serving import make_server, terminal_qr
 from pocketlens.app.site import core_builds, site_files, write_site
 from pocketlens.base.errors import FileError, UsageError
@@ -38,7 +38,7 @@ def kept_by(worker: bytes) -> dict[str, str]:
 
 def test_the_service_worker_knows_every_file_by_its_hash(small_files: dict[str, bytes]) -> None:
     kept = kept_by(small_files["sw.js"])
-    assert set(kept) == set(small_files) - {"sw.js", "pocketlens.d.ts"}
+    assert set(kept) == set(small_files) - {"sw.js", *FOR_DEVELOPERS}
     for path, digest in kept.items():
         assert hashlib.sha256(small_files[path]).hexdigest().startswith(digest)
         assert len(digest) == HASH_DIGITS
@@ -102,7 +102,7 @@ def test_an_installation_without_the_core_for_browsers_says_so(
 def test_the_page_is_small(small_files: dict[str, bytes]) -> None:
     brotli = pytest.importorskip("brotli")
     page = {p: c for p, c in small_files.items() if not p.startswith("model/") or ".wasm" in p}
-    page = {p: c for p, c in page.items() if not p.endswith((".png", ".d.ts"))}
+    page = {p: c for p, c in page.items() if not p.endswith(".png") and p not in FOR_DEVELOPERS}
     sizes = {path: len(brotli.compress(content)) for path, content in page.items()}
     assert sum(sizes.values()) <= MOST_PAGE_BYTES, sizes
     assert all(len(module) <= MOST_BUILD_BYTES for module in core_builds().values())

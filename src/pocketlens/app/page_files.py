@@ -14,7 +14,9 @@ SOURCES = (
     "download.js",
 )  # fmt: skip
 SERVICE_WORKER = "sw.js"
-TYPES = "pocketlens.d.ts"
+FOR_DEVELOPERS = ("pocketlens.d.ts", "example.html")
+"""For those who use pocketlens.js in pages of their own; visitors do not keep them."""
+
 ABOUT = "Names what the camera sees, on this device, offline."
 _PLACE = "const FILES = {};"
 

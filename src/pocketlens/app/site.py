@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pocketlens.engine
 from pocketlens.app.model_files import HASH_DIGITS, INFO, model_files
-from pocketlens.app.page_files import SERVICE_WORKER, TYPES, WEB, page_files, service_worker
+from pocketlens.app.page_files import (
+    FOR_DEVELOPERS,
+    SERVICE_WORKER,
+    WEB,
+    page_files,
+    service_worker,
+)
 from pocketlens.base.errors import FileError, UsageError
 from pocketlens.base.files import cannot_write, write_bytes
 from pocketlens.base.progress import Progress, silent
@@ -59,9 +65,9 @@ def site_files(contents: LensContents) -> dict[str, bytes]:
     model = model_files(contents, core_builds())
     files = {f"{MODEL}/{name}": content for name, content in model.items() if name != INFO}
     files |= page_files(contents.name)
-    files[TYPES] = (WEB / TYPES).read_bytes()
+    files |= {name: (WEB / name).read_bytes() for name in FOR_DEVELOPERS}
     files[f"{MODEL}/{INFO}"] = model[INFO]
-    kept = {path: content for path, content in files.items() if path != TYPES}
+    kept = {path: content for path, content in files.items() if path not in FOR_DEVELOPERS}
     hashes = {path: hashlib.sha256(kept[path]).hexdigest()[:HASH_DIGITS] for path in sorted(kept)}
     return files | {SERVICE_WORKER: service_worker(hashes)}
 
