@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import interruptible
 from cli.conftest import Run
 
 
@@ -182,7 +183,7 @@ def test_interrupting_leaves_an_old_or_a_new_lens_and_no_litter(
     outcomes = set()
     for delay_s in (0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9):
         lens.write_bytes(old)
-        process = subprocess.Popen(
+        process = interruptible.start(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=lens.parent
         )
         time.sleep(delay_s)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import interruptible
 from lens_samples import small_lens
 from pocketlens.lensfile.writer import write_lens
 
@@ -24,7 +25,7 @@ def serving(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
     lens = folder / "small.lens"
     write_lens(lens, small_lens())
     command = [sys.executable, "-m", "pocketlens", "serve", str(lens), "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=None)
+    process = interruptible.start(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = ""
     try:
