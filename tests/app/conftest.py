@@ -26,6 +26,9 @@ CHROMIUM = os.environ.get("POCKETLENS_CHROMIUM") or next(
 )
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
+INSECURE_HOST = "phone.test"
+"""Stands for this machine, but browsers trust it no more than any other without TLS."""
+HOSTS = f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 
 
@@ -73,7 +76,10 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     camera.write_bytes(encoded(photo(), "JPEG", quality=95) * 10)
     fake = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *fake])
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*QUIET, *fake, f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1"],
+        )
         yield browser
         browser.close()
 

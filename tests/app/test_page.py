@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import PHONE, Site, encoded, photo
+from conftest import INSECURE_HOST, PHONE, Site, encoded, photo
 from lens_samples import small_lens
 from pocketlens._bundled import bundled
 from pocketlens.app.page_files import FOR_DEVELOPERS, service_worker
@@ -32,6 +32,14 @@ def opened(context: Any, site: Site) -> Any:
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.goto(site.address)
     page.wait_for_selector("body[data-mode=live] #answers li")
+    return page
+
+
+def in_trouble(context: Any, site: Site) -> Any:
+    """The page, once it says what is wrong."""
+    page = context.new_page()
+    page.goto(site.address)
+    page.wait_for_selector("#trouble:not([hidden])")
     return page
 
 
@@ -183,14 +191,21 @@ def test_a_refused_camera_is_explained(
     chromium: Any, serve: Serve, bundled_files: dict[str, bytes], pictures: Path
 ) -> None:
     context = chromium.new_context(**PHONE)
-    page = context.new_page()
-    page.goto(serve(bundled_files).address)
-    page.wait_for_selector("#trouble:not([hidden])")
+    page = in_trouble(context, serve(bundled_files))
     assert "The camera was refused" in page.inner_text("#trouble")
     page.screenshot(path=pictures / "refused.png")
     page.set_input_files("#files", [file_of(encoded(photo()), "waves.png")])
     assert still_answers(page) == expected(photo(), crops=10)
     context.close()
+
+
+def test_a_page_without_tls_is_explained(
+    context: Any, serve: Serve, bundled_files: dict[str, bytes]
+) -> None:
+    site = serve(bundled_files)
+    site.address = site.address.replace("127.0.0.1", INSECURE_HOST)
+    page = in_trouble(context, site)
+    assert "opened without TLS" in page.inner_text("#trouble")
 
 
 def test_a_page_without_a_camera_is_explained(
@@ -200,9 +215,7 @@ def test_a_page_without_a_camera_is_explained(
         "navigator.mediaDevices.getUserMedia = async () => "
         "{ throw new DOMException('none', 'NotFoundError'); };"
     )
-    page = context.new_page()
-    page.goto(serve(bundled_files).address)
-    page.wait_for_selector("#trouble:not([hidden])")
+    page = in_trouble(context, serve(bundled_files))
     assert "There is no camera here" in page.inner_text("#trouble")
 
 
@@ -230,9 +243,7 @@ def test_a_bad_download_is_tried_again_and_then_explained(
 ) -> None:
     plane = json.loads(bundled_files["model/lens.json"])["planes"][0][0]["file"]
     site = serve(bundled_files | {f"model/{plane}": harm(bundled_files[f"model/{plane}"])})
-    page = context.new_page()
-    page.goto(site.address)
-    page.wait_for_selector("#trouble:not([hidden])")
+    page = in_trouble(context, site)
     assert f"{plane} could not be downloaded" in page.inner_text("#trouble")
     assert site.asked.count(f"model/{plane}") == 2
     dict.update(site.files, bundled_files)
@@ -315,9 +326,7 @@ def test_a_lens_of_another_format_is_refused(
 ) -> None:
     info = json.loads(small_files["model/lens.json"]) | {"format": 2}
     files = dict(small_files) | {"model/lens.json": json.dumps(info).encode()}
-    page = context.new_page()
-    page.goto(serve(files).address)
-    page.wait_for_selector("#trouble:not([hidden])")
+    page = in_trouble(context, serve(files))
     assert "format 2; this page reads 1" in page.inner_text("#trouble")
 
 
@@ -327,9 +336,7 @@ def test_a_browser_that_computes_wrong_is_found_out(
     info = json.loads(small_files["model/lens.json"])
     info["check"]["expected"][0][1] += 0.01
     files = dict(small_files) | {"model/lens.json": json.dumps(info).encode()}
-    page = context.new_page()
-    page.goto(serve(files).address)
-    page.wait_for_selector("#trouble:not([hidden])")
+    page = in_trouble(context, serve(files))
     assert "computes something else" in page.inner_text("#trouble")
 
 

@@ -6,8 +6,10 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
+import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +189,26 @@ def test_on_the_network_it_speaks_tls(small_files: dict[str, bytes]) -> None:
         with urllib.request.urlopen(address, context=context) as answer:
             assert answer.read() == small_files["style.css"]
         server.shutdown()
+
+
+def test_one_silent_or_distrustful_visitor_disturbs_nobody(
+    small_files: dict[str, bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cryptography")
+    with make_server(small_files, host="127.0.0.1", port=0, tls=True) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        with socket.create_connection(("127.0.0.1", port)):  # and says nothing
+            with pytest.raises(urllib.error.URLError, match="certificate verify failed"):
+                urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=20)
+            trusted = ssl.create_default_context(
+                cadata=ssl.get_server_certificate(("127.0.0.1", port), timeout=20)
+            )
+            address = f"https://127.0.0.1:{port}/app.js"
+            with urllib.request.urlopen(address, context=trusted, timeout=20) as answer:
+                assert answer.read() == small_files["app.js"]
+        server.shutdown()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_qr_code_is_drawn() -> None:

@@ -46,14 +46,17 @@ def make_server(
     server.daemon_threads = True
     if tls:
         addresses = [host] if host != "0.0.0.0" else [lan_address(), "127.0.0.1"]
-        server.socket = _tls(addresses).wrap_socket(server.socket, server_side=True)
+        # Hands are shaken by each visitor's own thread: one who is silent keeps nobody waiting.
+        server.socket = _tls(addresses).wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     return server
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Quiet where a browser hung up, as it does when a page is left."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """Quiet where a browser hung up: it left the page, or does not trust us yet."""
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
