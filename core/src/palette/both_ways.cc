@@ -1,4 +1,4 @@
-// See both_ways.h. Moves of columns beyond the current kBlock are put off and done at once.
+// See both_ways.h.
 #include "palette/both_ways.h"
 
 #include <string.h>
@@ -7,12 +7,11 @@
 #include <new>
 
 #include "palette/choose_level.h"
+#include "palette/columns.h"
 #include "palette/subtract.h"
 
 namespace pocketlens::palette {
 namespace {
-
-constexpr size_t kBlock = 16;
 
 // Codes column j: `column` is what it has become, `moving` is scratch of its length. `errors` gets
 // what later columns are to make good.
@@ -45,31 +44,14 @@ void code_column(const Grid& grid, size_t j, const Codebook& codebook, double la
 bool code_grid(const Grid& grid, const Codebook& codebook, double lagrangian, uint8_t* indices,
                float* targets, Tally* tally) {
   const size_t outputs = grid.outputs;
-  const size_t columns = grid.columns;
-  std::unique_ptr<float[]> work(new (std::nothrow) float[outputs * columns]);
-  std::unique_ptr<float[]> errors(new (std::nothrow) float[outputs * kBlock]);
   std::unique_ptr<float[]> moving(new (std::nothrow) float[outputs]);
-  if (!work || !errors || !moving) return false;
-  memcpy(work.get(), grid.weights, outputs * columns * sizeof(float));
+  if (!moving) return false;
   const Subtract subtract = choose_subtract();
   *tally = {0.0, 0.0};
-  for (size_t first = 0; first < columns; first += kBlock) {
-    const size_t end = first + kBlock < columns ? first + kBlock : columns;
-    for (size_t j = first; j < end; ++j) {
-      const float* across = grid.across + j * columns;
-      float* error = errors.get() + (j - first) * outputs;
-      code_column(grid, j, codebook, lagrangian, subtract, work.get() + j * outputs, moving.get(),
-                  error, indices + j * outputs, targets + j * outputs, tally);
-      for (size_t t = j + 1; t < end; ++t) {
-        subtract({error, outputs, across + t, columns, 1}, outputs, work.get() + t * outputs);
-      }
-    }
-    for (size_t t = end; t < columns; ++t) {
-      subtract({errors.get(), outputs, grid.across + first * columns + t, columns, end - first},
-               outputs, work.get() + t * outputs);
-    }
-  }
-  return true;
+  return code_columns(grid, [&](size_t j, const float* column, float* errors) {
+    code_column(grid, j, codebook, lagrangian, subtract, column, moving.get(), errors,
+                indices + j * outputs, targets + j * outputs, tally);
+  });
 }
 
 }  // namespace pocketlens::palette

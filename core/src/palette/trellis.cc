@@ -9,13 +9,13 @@
 #include <new>
 
 #include "base/trellis.h"
+#include "palette/columns.h"
 #include "palette/subtract.h"
 
 namespace pocketlens::palette {
 namespace {
 
 constexpr size_t kStates = kTrellisStates;
-constexpr size_t kBlock = 16;      // columns
 constexpr size_t kDownBlock = 32;  // outputs
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
@@ -318,31 +318,13 @@ class Coder {
 
 bool code_trellis(const Grid& grid, const double* worth, const Codebook& codebook,
                   double lagrangian, uint8_t* indices, float* targets, Tally* tally) {
-  const size_t outputs = grid.outputs, columns = grid.columns;
-  std::unique_ptr<float[]> work(new (std::nothrow) float[outputs * columns]);
-  std::unique_ptr<float[]> errors(new (std::nothrow) float[outputs * kBlock]);
+  const size_t outputs = grid.outputs;
   Coder coder(grid, worth, codebook, lagrangian);
-  if (!work || !errors || !coder.reset()) return false;
-  memcpy(work.get(), grid.weights, outputs * columns * sizeof(float));
-  const Subtract subtract = choose_subtract();
+  if (!coder.reset()) return false;
   *tally = {0.0, 0.0};
-  for (size_t first = 0; first < columns; first += kBlock) {
-    const size_t end = first + kBlock < columns ? first + kBlock : columns;
-    for (size_t j = first; j < end; ++j) {
-      const float* across = grid.across + j * columns;
-      float* error = errors.get() + (j - first) * outputs;
-      coder.code_column(j, work.get() + j * outputs, error, indices + j * outputs,
-                        targets + j * outputs, tally);
-      for (size_t t = j + 1; t < end; ++t) {
-        subtract({error, outputs, across + t, columns, 1}, outputs, work.get() + t * outputs);
-      }
-    }
-    for (size_t t = end; t < columns; ++t) {
-      subtract({errors.get(), outputs, grid.across + first * columns + t, columns, end - first},
-               outputs, work.get() + t * outputs);
-    }
-  }
-  return true;
+  return code_columns(grid, [&](size_t j, float* column, float* errors) {
+    coder.code_column(j, column, errors, indices + j * outputs, targets + j * outputs, tally);
+  });
 }
 
 }  // namespace pocketlens::palette
