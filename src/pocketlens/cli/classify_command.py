@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pocketlens.base.errors import DataError, FileError, ImageError
+from pocketlens.base.errors import DataError, FileError, ImageError, UsageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
 from pocketlens.cli.crops_option import crops_option
 from pocketlens.images.views import Crops
@@ -27,18 +27,28 @@ BAR_CELLS = 24
 @click.option("--top", default=5, show_default=True, help="Answers for each photo.")
 @crops_option
 @click.option("--threads", type=int, help="Threads of the core.  [default: 1]")
+@click.option("--paths", is_flag=True, help="Name answers from general to specific.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    lens: Path, photos: tuple[str, ...], top: int, crops: Crops, threads: int | None, as_json: bool
+    lens: Path,
+    photos: tuple[str, ...],
+    top: int,
+    crops: Crops,
+    threads: int | None,
+    paths: bool,
+    as_json: bool,
 ) -> None:
     """Name what is on PHOTOS: picture files, folders of them, or - for standard input.
 
     \b
     pocketlens classify model.lens cat.jpg
     pocketlens classify model.lens holiday/ --top 1 --json
+    pocketlens classify model.lens husky.jpg --paths
     curl -s $URL | pocketlens classify model.lens - --crops 10
     """
     with open_lens(lens, threads=threads) as opened:
+        if paths:
+            _expect_paths(opened)
         failures = 0
         rows = []
         for name, photo in photos_named(photos):
@@ -51,7 +61,8 @@ def command(
             if as_json:
                 rows.append(_row(name, answers))
             else:
-                _print_answers(name, answers, single=len(photos) == 1)
+                named = [path_text(answer) if paths else answer.label.name for answer in answers]
+                _print_answers(name, answers, named, single=len(photos) == 1)
         if as_json:
             _print_json(opened, rows, crops=crops)
     if failures:
@@ -115,14 +126,30 @@ def _print_json(lens: Lens, rows: list[dict[str, Any]], *, crops: Crops) -> None
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _print_answers(name: str, answers: list[Answer], *, single: bool) -> None:
+def _expect_paths(lens: Lens) -> None:
+    if not any(label.path for label in lens.labels):
+        raise UsageError(
+            f"The lens '{lens.name}' knows no paths, only names. Compress its model again with "
+            "--synsets, or with labels that have a 'path'.",
+            slug="no-paths",
+        )
+
+
+def path_text(answer: Answer) -> str:
+    """An answer from general to specific: "animal, beast / dog, domestic dog / Siberian husky".
+
+    The name alone where the lens knows no path.
+    """
+    return " / ".join((*answer.label.path, answer.label.name))
+
+
+def _print_answers(name: str, answers: list[Answer], named: list[str], *, single: bool) -> None:
     """Plain text, not rich: rich's import alone would double the time to the first label."""
     if not single:
         click.secho(name, bold=True)
-    width = max(len(answer.label.name) for answer in answers)
-    for answer in answers:
+    for answer, words in zip(answers, named, strict=True):
         filled = round(answer.confidence * BAR_CELLS)
         bar = "█" * filled + "░" * (BAR_CELLS - filled)
-        click.echo(f"  {answer.confidence:6.1%}  {bar}  {answer.label.name:<{width}}".rstrip())
+        click.echo(f"  {answer.confidence:6.1%}  {bar}  {words}".rstrip())
     if not single:
         click.echo()
