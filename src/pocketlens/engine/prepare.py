@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pocketlens.engine import _core
 from pocketlens.engine.refusals import PHOTO_TOO_LARGE, refusal
-from pocketlens.images.crops import check_crops, too_narrow
+from pocketlens.images.crops import check_crops
+from pocketlens.images.limits import too_narrow
 from pocketlens.images.recipe import CHANNELS, FILTERS, RESIZE_KINDS, Recipe
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def prepare(photo: Image, recipe: Recipe, *, crops: int = 1) -> bytes:
     except _core.CoreError as error:
         code, _, _, seen, _ = error.args
         if code == PHOTO_TOO_LARGE:
-            raise too_narrow(photo, pixels=seen) from error
+            raise too_narrow(*photo.size, pixels=seen) from error
         raise refusal(error) from error
     return bytes(values)
 

@@ -23,14 +23,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pocketlens.base.errors import ImageError, UsageError
+from pocketlens.base.errors import UsageError
+from pocketlens.images.limits import MAX_RESIZED_PIXELS, too_narrow
 from pocketlens.images.views import CROPS
 
 if TYPE_CHECKING:
     from pocketlens.images.recipe import Recipe
-
-MAX_RESIZED_PIXELS = 1 << 26
-"""The largest picture that a resize may make: 256 MiB. Only a sliver of a photo exceeds it."""
 
 
 def check_crops(crops: int) -> None:
@@ -41,16 +39,6 @@ def check_crops(crops: int) -> None:
             "10 (the same mirrored as well).",
             slug="bad-crops",
         )
-
-
-def too_narrow(photo: Image.Image, *, pixels: int) -> ImageError:
-    """Why a photo cannot be resized as its recipe says: it would have so many pixels."""
-    return ImageError(
-        f"A picture of {photo.width:,} x {photo.height:,} is too narrow: resized as the recipe "
-        f"says it would have {pixels:,} pixels, more than {MAX_RESIZED_PIXELS:,}. Cut out the "
-        "part that matters.",
-        slug="image-too-narrow",
-    )
 
 
 def crop_views(image: Image.Image, recipe: Recipe, crops: int = 1) -> list[Image.Image]:
@@ -81,7 +69,7 @@ def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Im
     if (width, height) == image.size:
         return image
     if width * height > MAX_RESIZED_PIXELS:
-        raise too_narrow(image, pixels=width * height)
+        raise too_narrow(*image.size, pixels=width * height)
     # Both passes by name: from version 13 on Pillow itself starts with the columns of a picture
     # that loses more of its height than of its width; rounded in between, that is another picture.
     kernel = Image.Resampling[recipe.filter.upper()]

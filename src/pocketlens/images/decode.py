@@ -14,8 +14,9 @@ import re
 import struct
 import threading
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -25,6 +26,8 @@ from pocketlens.images.colours import to_rgb
 
 PhotoSource: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image.Image"
 """What `open_image` takes: a path, a file's bytes, an open binary file, a picture in memory."""
+
+Pixels = TypeVar("Pixels")
 
 MAX_PIXELS = 178_956_970
 """The largest photo: Pillow's own limit for a hard stop, 512 MiB as RGB."""
@@ -65,22 +68,33 @@ def open_image(source: PhotoSource, *, name: str = "") -> Image.Image:
     Raises FileError 'no-such-file', 'is-a-folder' or 'cannot-read'; ImageError 'image-empty',
     'not-an-image', 'image-damaged', 'image-too-large' or 'image-values'.
     """
+    return decode_by(source, _upright, name=name)
+
+
+def decode_by(
+    source: PhotoSource, convert: Callable[[Image.Image, str], Pixels], *, name: str = ""
+) -> Pixels:
+    """`convert` of a photo's first frame, its pixels loaded; what it is called starts a sentence.
+
+    Raises what `open_image` raises; whatever `convert` raises that is no sentence of Pocketlens
+    is a damaged picture.
+    """
     if isinstance(source, Image.Image):
-        return _decode(source, name or "the picture")
+        return _decode(source, convert, name or "the picture")
     if isinstance(source, bytes):
-        return _read(io.BytesIO(source), name or f"the picture of {len(source):,} bytes")
+        return _read(io.BytesIO(source), convert, name or f"the picture of {len(source):,} bytes")
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         try:
             with path.open("rb") as file:
-                return _read(file, name or f"'{path}'")
+                return _read(file, convert, name or f"'{path}'")
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = error if isinstance(error, OSError) else OSError(str(error))
             raise cannot_read(path, reason) from error
-    return _read(source, name or "the picture")
+    return _read(source, convert, name or "the picture")
 
 
-def _read(file: BinaryIO, name: str) -> Image.Image:
+def _read(file: BinaryIO, convert: Callable[[Image.Image, str], Pixels], name: str) -> Pixels:
     """Decode an open file. OSError of reading it passes through only where Pillow is not in."""
     if not file.read(1):
         raise ImageError(
@@ -103,7 +117,7 @@ def _read(file: BinaryIO, name: str) -> Image.Image:
     except Exception as error:
         raise _damaged(name, error) from error
     with image:
-        return _decode(image, name)
+        return _decode(image, convert, name)
 
 
 def _identify(file: BinaryIO) -> Image.Image:
@@ -139,8 +153,8 @@ def _identify_usual(file: BinaryIO) -> Image.Image | None:
         return None
 
 
-def _decode(image: Image.Image, name: str) -> Image.Image:
-    """Pixels of an opened picture: upright RGB."""
+def _decode(image: Image.Image, convert: Callable[[Image.Image, str], Pixels], name: str) -> Pixels:
+    """Pixels of an opened picture, converted."""
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise _too_large(name, f"{image.width:,} x {image.height:,}")
@@ -152,15 +166,19 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
         )
     try:
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))  # after load: PNG may hold EXIF behind the pixels
-        rgb = to_rgb(image, name=_start(name))
-        upright = rgb if turn is None else rgb.transpose(turn)
-        upright.info = {}  # what it said (orientation, profile) is done, and not to be done again
-        return upright
+        return convert(image, _start(name))
     except PocketlensError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
         raise _damaged(name, error) from error
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))  # after load: PNG may hold EXIF behind the pixels
+    rgb = to_rgb(image, name=name)
+    upright = rgb if turn is None else rgb.transpose(turn)
+    upright.info = {}  # what it said (orientation, profile) is done, and not to be done again
+    return upright
 
 
 def _orientation(image: Image.Image) -> int:

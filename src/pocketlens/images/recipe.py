@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from pocketlens.base.halves import HALF_BYTES, halves_are_finite
 
-ResizeKind = Literal["none", "exact", "shorter"]
+ResizeKind = Literal["none", "exact", "shorter", "ccv"]
 Filter = Literal["nearest", "bilinear", "bicubic", "box", "hamming", "lanczos"]
 Channels = Literal["rgb", "bgr", "gray"]
 
@@ -132,6 +132,7 @@ def describe(recipe: Recipe) -> str:
         "none": "not resized",
         "exact": f"warped to {_by(recipe.resize_height, recipe.resize_width)} ({recipe.filter})",
         "shorter": f"shorter side to {recipe.resize_height} ({recipe.filter})",
+        "ccv": f"formed to {_by(recipe.resize_height, recipe.resize_width)} as ccv does",
     }[recipe.resize]
     parts = [
         resize,
