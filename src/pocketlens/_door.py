@@ -18,7 +18,7 @@ from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.recipe import Recipe
 from pocketlens.images.views import Crops
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label
 from pocketlens.tuning.finish import asked_tuning
@@ -95,7 +95,7 @@ def compress(
     else:
         keep_apart(source, target)
         compress_at_price(
-            read_onnx(source),
+            read_model(source),
             target,
             price=price,
             crush=settings.crush,

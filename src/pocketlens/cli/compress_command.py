@@ -23,7 +23,7 @@ from pocketlens.compression.priced import Priced, compress_at_price
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress
 from pocketlens.images.recipe import describe
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import read_labels
 from pocketlens.tuning.finish import asked_tuning
 
@@ -82,7 +82,7 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
             contents = compress(model, target, settings=settings, about=about, progress=progress)
         else:
             priced = compress_at_price(
-                read_onnx(model),
+                read_model(model),
                 target,
                 price=price,
                 crush=_settings(options).crush,

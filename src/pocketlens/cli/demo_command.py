@@ -21,7 +21,7 @@ from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import pack, unpack
 from pocketlens.images.decode import open_image
 from pocketlens.importers.imported import Imported
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.reader import read_lens
 from pocketlens.lensfile.writer import write_lens
@@ -61,7 +61,7 @@ def command(photos: tuple[Path, ...], out: Path, model: Path | None) -> None:
         rows = [PhotoRow(p.name, open_image(p), lens.classify(p, top=3, crops=10)) for p in chosen]
     contents = read_lens(BUNDLED_LENS)
     _print_photos(console, rows)
-    imported = read_onnx(model) if model else unpack(contents)
+    imported = read_model(model) if model else unpack(contents)
     source = f"'{imported.source_name}'" if model else "the bundled lens's own weights"
     with progress_bar() as progress:
         sizes = measure_sizes(imported, contents, rows, progress=progress)

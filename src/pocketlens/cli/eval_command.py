@@ -23,7 +23,7 @@ from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.views import Crops
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.lensfile.writer import add_receipt
 
 
@@ -107,7 +107,7 @@ def _other(against: str, opened: Lens, lens: Path, *, threads: int | None) -> tu
         return open_lens(path, threads=threads), path.name
     settings = Settings(bits=FLOAT_BITS)
     contents = pack(
-        read_onnx(path), settings=settings, recipe=opened.contents.recipe, labels=opened.labels
+        read_model(path), settings=settings, recipe=opened.contents.recipe, labels=opened.labels
     )
     return Lens(contents, threads=threads), f"{path.name} float32"
 

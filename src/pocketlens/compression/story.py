@@ -18,7 +18,7 @@ from pocketlens.compression.settings import Settings
 from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Network
 from pocketlens.importers.imported import Imported
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import numbered
 from pocketlens.lensfile.contents import LensContents, Provenance
 from pocketlens.lensfile.writer import write_lens
@@ -47,7 +47,7 @@ def compress(
     keep_apart(model, out)
     settings, about = settings or Settings(), about or About()
     progress("reading the model", 0, 1)
-    imported = read_onnx(model)
+    imported = read_model(model)
     progress("reading the model", 1, 1)
     contents = pack(
         imported,

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from pocketlens.graph.graph import Network, Shape
+from pocketlens.images.recipe import Recipe
 from pocketlens.labels.labels import Label
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Scores = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class GivenPalette:
+    """A tensor that is palette and indices already: value i is values[indices[i]].
+
+    indices  uint8, shaped like the tensor
+    values   float16 (k,), k from 1 to 256, ascending, all different; some may be unused
+    """
+
+    indices: NDArray[np.uint8]
+    values: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,9 @@ class Imported:
     licence        what the file says, or ""
     labels         one a class in the order of the outputs where the file names them, or ()
     source_nodes   operators in the file, before lowering
+    palettes       by tensor, of weights that are palette and indices in the file: the tensor's
+                   values are exactly what they tell
+    recipe         how a photo becomes the input where the file says so, or None
     """
 
     network: Network
@@ -35,3 +56,5 @@ class Imported:
     licence: str = ""
     labels: tuple[Label, ...] = ()
     source_nodes: int = 0
+    palettes: Mapping[str, GivenPalette] = field(default_factory=dict)
+    recipe: Recipe | None = None

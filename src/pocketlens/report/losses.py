@@ -27,7 +27,7 @@ from pocketlens.classify.lens import ends_in_softmax
 from pocketlens.compression.story import unpack
 from pocketlens.engine.core import CoreEngine
 from pocketlens.graph.graph import Graph, Network, Node
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.lensfile.contents import LensContents
 
 Array = NDArray[np.float32]
@@ -90,7 +90,7 @@ def measured(
     photos  a folder or an .npz, as calibration takes them
     Raises UsageError 'lens-of-another-model'; ModelError, DataError, ImageError, FileError.
     """
-    original = read_onnx(model)
+    original = read_model(model)
     told = contents.provenance.source_sha256
     if told and told != original.source_sha256:
         raise UsageError(

@@ -21,7 +21,7 @@ from pocketlens.evaluation.accuracy import ScoresOf, measure
 from pocketlens.evaluation.dataset import Dataset
 from pocketlens.images.recipe import Recipe
 from pocketlens.importers.imported import Imported
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.lensfile.writer import write_lens
@@ -95,7 +95,7 @@ class Bench:
 
     def read(self) -> Imported:
         """The original, which must not have changed. Raises ModelError, FileError."""
-        imported = read_onnx(self.model)
+        imported = read_model(self.model)
         if imported.source_sha256 != self.model_sha256:
             raise ModelError(
                 f"'{self.model}' has changed since the sweep began. Run the sweep again.",

@@ -24,7 +24,7 @@ from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
 from pocketlens.images.recipe import Recipe
 from pocketlens.importers.imported import Imported
-from pocketlens.importers.onnx.reader import read_onnx
+from pocketlens.importers.reader import read_model
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
 from pocketlens.sweep.bench import Bench, sha256_of
@@ -90,7 +90,7 @@ def sweep(
     """
     jobs = _checked(jobs, repeats)
     progress("reading the model", 0, 1)
-    imported = read_onnx(model)
+    imported = read_model(model)
     graph = imported.network.graph
     points, left_out = usual_points(graph, crush=crush) if usual else ([], [])
     points = without_repeats([float_point(crush), *points, *by_hand])
