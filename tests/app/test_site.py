@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import ssl
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -132,6 +133,28 @@ def test_mean_pictures_travel() -> None:
     )
     info = json.loads(model_files(with_one, core_builds())["lens.json"])
     assert len(info["recipe"]["mean_picture"]) == 4 * -(-len(mean) // 3)
+
+
+def test_recipes_that_the_core_cannot_follow_are_refused(tmp_path: Path) -> None:
+    lens = small_lens()
+    side, count = lens.recipe.height + 2, lens.recipe.channel_count
+    mean = struct.pack("<f", 117.25) * (side * side * count)
+    formed = replace(
+        lens,
+        recipe=replace(
+            lens.recipe, resize="ccv", resize_height=side, resize_width=side,
+            mean=(0.0,) * count, scale=(1.0,) * count, mean_picture=mean,
+        ),
+    )  # fmt: skip
+    path = tmp_path / "formed.lens"
+    write_lens(path, formed)
+    done = CliRunner().invoke(main, ["app", str(path), "-o", str(tmp_path / "site")])
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit)
+    assert f"--resize shorter:{side} --filter box --mean 117.2," in done.output
+    assert not (tmp_path / "site").exists()
+    done = CliRunner().invoke(main, ["serve", str(path)])
+    assert done.exit_code == 2
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -63,6 +63,13 @@ def lenses(draw: st.DrawFn) -> LensContents:
         numbers = channels * recipe.height * recipe.width
         picture = struct.pack("<e", draw(st.floats(0, 255))) * numbers
         recipe = dataclasses.replace(recipe, mean=(0.0,) * channels, mean_picture=picture)
+    elif draw(st.booleans()):
+        side = recipe.height + draw(st.integers(0, 3))
+        picture = struct.pack("<f", draw(st.floats(0, 255))) * (channels * side * side)
+        recipe = dataclasses.replace(
+            recipe, resize="ccv", resize_height=side, resize_width=side,
+            mean=(0.0,) * channels, mean_picture=picture,
+        )  # fmt: skip
     return dataclasses.replace(
         base,
         name=draw(WORDS),

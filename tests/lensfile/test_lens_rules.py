@@ -32,6 +32,12 @@ def recipe(**changes: object) -> LensContents:
     return changed(recipe=dataclasses.replace(GOOD.recipe, **changes))  # type: ignore[arg-type]
 
 
+def formed(side: int, data: bytes) -> LensContents:
+    """GOOD, with photos formed as ccv does it, minus a mean picture."""
+    sizes = {"resize_height": side, "resize_width": side}
+    return recipe(resize="ccv", **sizes, mean=(0.0, 0.0, 0.0), mean_picture=data)
+
+
 def mean_picture(data: bytes) -> LensContents:
     """In place of the mean; the input is 3x6x6."""
     return recipe(mean=(0.0, 0.0, 0.0), mean_picture=data)
@@ -194,6 +200,14 @@ BROKEN: dict[str, tuple[str, Callable[[], LensContents]]] = {
     "a mean picture that is no number": (
         "lens-recipe",
         lambda: mean_picture(bytes(2 * 107) + halves(math.nan)),
+    ),
+    "a picture formed smaller than its crop": ("lens-recipe", lambda: formed(5, b"")),
+    "a picture formed beyond reason": ("lens-recipe", lambda: formed(8000, b"")),
+    "a mean picture of halves where floats belong": ("lens-recipe", lambda: formed(9, bytes(486))),
+    "a mean picture of floats cut short": ("lens-recipe", lambda: formed(9, bytes(971))),
+    "a mean picture of floats that is endless": (
+        "lens-recipe",
+        lambda: formed(9, struct.pack("<f", math.inf) * 243),
     ),
     "a mean picture and a mean": ("lens-recipe", lambda: recipe(mean_picture=bytes(2 * 108))),
     "a fingerprint that is none": ("lens-provenance", lambda: provenance(source_sha256="abc")),

@@ -12,10 +12,12 @@ from typing import Any
 
 from PIL import Image
 
+from pocketlens.base.errors import UsageError
 from pocketlens.classify.lens import Lens
 from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import build_plan
 from pocketlens.engine.prepare import recipe_fields
+from pocketlens.images.ccv import mean_of_channels
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.planes.plane import Plane
@@ -39,7 +41,9 @@ def model_files(contents: LensContents, core: dict[str, bytes]) -> dict[str, byt
 
     core  WebAssembly modules, by name
     The lens is run once, for lens.json tells what the core must make of a known picture.
+    Raises UsageError 'app-recipe' where the core alone cannot follow the recipe.
     """
+    _check_recipe(contents.recipe)
     plan = build_plan(plain_constants(contents))
     files: dict[str, bytes] = {}
 
@@ -85,6 +89,21 @@ def noise(width: int, height: int) -> Image.Image:
     """The picture that pages check the core with; worker.js makes the same."""
     values = ((i * 2654435761 & 0xFFFFFFFF) >> 24 for i in range(4 * width * height))
     return Image.frombytes("RGBA", (width, height), bytes(values)).convert("RGB")
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """A page prepares pictures by the core, which does not know ccv's way to form them."""
+    if recipe.resize != "ccv":
+        return
+    mean = mean_of_channels(recipe)
+    side = min(recipe.resize_height, recipe.resize_width)
+    raise UsageError(
+        "The app prepares pictures by the core alone, which cannot form them as ccv does. Make a "
+        "lens for it from the original that crops instead, which gives nearly the same answers: "
+        f"pocketlens compress MODEL -o app.lens --preset unit --resize shorter:{side} --filter box "
+        f"--mean {','.join(f'{value:.4g}' for value in mean)} --scale 1",
+        slug="app-recipe",
+    )
 
 
 def _recipe(recipe: Recipe) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pocketlens.images.presets import PRESETS
 OPTIONS = (
     click.option("--preset", type=click.Choice(sorted(PRESETS)),
                  help="How photos become the input.  [default: imagenet]"),
-    click.option("--resize", help="none, exact:HEIGHTxWIDTH or shorter:PIXELS."),
+    click.option("--resize", help="none, exact:HEIGHTxWIDTH, shorter:PIXELS or ccv:HEIGHTxWIDTH."),
     click.option("--filter", "filter_name", help="Resampling filter, as Pillow names it."),
     click.option("--crop", help="Size of the crop: PIXELS or HEIGHTxWIDTH."),
     click.option("--channels", help="Order of the channels: rgb, bgr or gray."),

@@ -1,13 +1,15 @@
 """The plain reference of the recipe's last step: a view's pixels to the network's numbers.
 
-The core's own `normalize` does the same without NumPy; tests hold them together.
+The core's own `normalize` does the same without NumPy; tests hold them together. A recipe of the
+kind "ccv" has one implementation, in ccv.py, which both follow.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pocketlens.images.crops import crop_views
+from pocketlens.images import ccv
+from pocketlens.images.crops import check_crops, crop_views, pixels_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +29,8 @@ def normalize_reference(view: Image, recipe: Recipe) -> NDArray[np.float32]:
     """
     import numpy as np
 
+    if recipe.resize == "ccv":
+        return ccv.normalized(pixels_of(view), recipe)
     pixels = np.asarray(view, np.float32).reshape(view.height, view.width, recipe.channel_count)
     if recipe.channels == "bgr":
         pixels = pixels[:, :, ::-1]
@@ -43,9 +47,12 @@ def prepare_reference(image: Image, recipe: Recipe, *, crops: int = 1) -> NDArra
     """All views of a photo as one batch, (crops, channels, height, width) float32.
 
     image  mode "RGB", upright: what `decode.open_image` returns
-    Raises UsageError 'bad-crops'; ImageError 'image-too-narrow'.
+    Raises UsageError 'bad-crops'; ImageError 'image-too-narrow', 'ccv-form'.
     """
     import numpy as np
 
+    check_crops(crops)
+    if recipe.resize == "ccv":
+        return ccv.prepared(pixels_of(image), recipe, crops)
     views = crop_views(image, recipe, crops)
     return np.stack([normalize_reference(view, recipe) for view in views])

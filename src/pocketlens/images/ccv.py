@@ -140,6 +140,62 @@ def cut_out(formed: NDArray[np.float32], recipe: Recipe, step: int) -> NDArray[n
     return scaled(cut - mean_at(recipe, high, wide), recipe)
 
 
+def prepared(pixels: Samples, recipe: Recipe, crops: int) -> NDArray[np.float32]:
+    """The inputs for views of a photo: crops of what `cut_out` leaves of all of it.
+
+    pixels   (rows, columns, 3), as decoded
+    crops    1, 5 or 10, in the order of `crops.crop_views`; mirrored with their mean, as ccv does
+    returns  (crops, channels, height, width) float32
+    """
+    import numpy as np
+
+    whole = form(pixels, recipe.resize_height, recipe.resize_width)
+    views = _windows(cut_out(whole, recipe, 1), recipe, crops)
+    return np.ascontiguousarray(np.stack(views).transpose(0, 3, 1, 2))
+
+
+def pictures(pixels: Samples, recipe: Recipe, crops: int) -> list[NDArray[np.uint8]]:
+    """The same views before the mean is subtracted, for people: (height, width, 3) bytes.
+
+    Rounded, and what the cubic overshoots clipped.
+    """
+    import numpy as np
+
+    whole = form(pixels, recipe.resize_height, recipe.resize_width)
+    views = _windows(whole, recipe, crops)
+    return [np.rint(view).clip(0, 255).astype(np.uint8) for view in views]
+
+
+def normalized(view: Samples, recipe: Recipe) -> NDArray[np.float32]:
+    """A picture of the network's size as its input, as if it were the middle of a square photo.
+
+    view     (height, width, 3), or 1 channel that is gray already
+    returns  (channels, height, width) float32
+    """
+    import numpy as np
+
+    rows, columns = view.shape[:2]
+    mean = mean_at(recipe, recipe.resize_height, recipe.resize_width)
+    if mean.ndim == 3:
+        top, left = (mean.shape[0] - rows) // 2, (mean.shape[1] - columns) // 2
+        mean = mean[top : top + rows, left : left + columns]
+    values = scaled(in_order(view.astype(np.float32), recipe) - mean, recipe)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def _windows(picture: NDArray[np.float32], recipe: Recipe, crops: int) -> list[NDArray[np.float32]]:
+    """Centre; or top left, top right, bottom left, bottom right, centre; or these and mirrored.
+
+    Where the picture is just as high or wide as the patch, some are the same: ccv counts them so.
+    """
+    down, right = picture.shape[0] - recipe.height, picture.shape[1] - recipe.width
+    places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    if crops == 1:
+        places = places[4:]
+    views = [picture[y : y + recipe.height, x : x + recipe.width] for y, x in places]
+    return views + [view[:, ::-1] for view in views] if crops == 10 else views
+
+
 def in_order(picture: NDArray[np.float32], recipe: Recipe) -> NDArray[np.float32]:
     """Red, green, blue as the recipe's channels. Gray: ITU-R BT.601 luma, as for other recipes."""
     import numpy as np
@@ -160,6 +216,14 @@ def mean_at(recipe: Recipe, height: int, width: int) -> NDArray[np.float32]:
     shape = (recipe.resize_height, recipe.resize_width, recipe.channel_count)
     picture = np.frombuffer(recipe.mean_picture, "<f4").reshape(shape)
     return cubic(picture, height, width)
+
+
+def mean_of_channels(recipe: Recipe) -> tuple[float, ...]:
+    """One number a channel: the recipe's mean, or the average of its mean picture."""
+    if not recipe.mean_picture:
+        return recipe.mean
+    mean = mean_at(recipe, recipe.resize_height, recipe.resize_width)
+    return tuple(float(value) for value in mean.mean(axis=(0, 1), dtype="f8"))
 
 
 def scaled(picture: NDArray[np.float32], recipe: Recipe) -> NDArray[np.float32]:

@@ -14,6 +14,8 @@ Where exactly, so that another implementation can agree:
   ratio kept, until it covers the crop.
 - 5 and 10 crops need room to move. Where the recipe resizes to just the crop's height or width,
   they are taken from a picture that is resized 8/7 times as large (256 for 224).
+- A recipe of the kind "ccv" is formed by ccv.py, and its views are only rounded to bytes here;
+  several of them are cropped from the same picture as one.
 - Gray is made last, from the cropped RGB: ITU-R BT.601 luma, as Pillow's "L".
 """
 
@@ -24,10 +26,14 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from pocketlens.base.errors import UsageError
+from pocketlens.images import ccv
 from pocketlens.images.limits import MAX_RESIZED_PIXELS, too_narrow
 from pocketlens.images.views import CROPS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pocketlens.images.recipe import Recipe
 
 
@@ -50,19 +56,31 @@ def crop_views(image: Image.Image, recipe: Recipe, crops: int = 1) -> list[Image
     returns  pictures of recipe.width x recipe.height, mode "RGB" ("L" for a gray recipe);
              "bgr" is a matter of the input and not done here
 
-    Raises UsageError 'bad-crops'; ImageError 'image-too-narrow'.
+    Raises UsageError 'bad-crops'; ImageError 'image-too-narrow', 'ccv-form'.
     """
     check_crops(crops)
-    resized = resize(image, recipe, with_room=crops > 1)
-    views = [resized.crop(box) for box in _boxes(resized, recipe, crops)]
-    if crops == 10:
-        views += [view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views]
+    if recipe.resize == "ccv":
+        views = [Image.fromarray(view) for view in ccv.pictures(pixels_of(image), recipe, crops)]
+    else:
+        resized = resize(image, recipe, with_room=crops > 1)
+        views = [resized.crop(box) for box in _boxes(resized, recipe, crops)]
+        if crops == 10:
+            views += [view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for view in views]
     return [view.convert("L") for view in views] if recipe.channels == "gray" else views
+
+
+def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
+    """A picture of mode "RGB" or "L" as ccv.py takes it: (rows, columns, channels) bytes."""
+    import numpy as np
+
+    pixels = np.frombuffer(image.tobytes(), np.uint8)
+    return pixels.reshape(image.height, image.width, len(image.mode))
 
 
 def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Image.Image:
     """The photo at the size that the recipe crops from; `with_room`, that several crops differ.
 
+    recipe  of any kind but "ccv", whose picture is none of bytes
     Raises ImageError 'image-too-narrow'.
     """
     width, height = resized_size(image, recipe, with_room=with_room)
@@ -77,7 +95,11 @@ def resize(image: Image.Image, recipe: Recipe, *, with_room: bool = False) -> Im
 
 
 def resized_size(image: Image.Image, recipe: Recipe, *, with_room: bool) -> tuple[int, int]:
-    """Width and height that `resize` gives a photo."""
+    """Width and height that `resize`, or ccv's way, gives a photo."""
+    if recipe.resize == "ccv":
+        to = recipe.resize_height, recipe.resize_width
+        height, width = ccv.formed_size(image.height, image.width, *to)
+        return width, height
     if recipe.resize == "none":
         width, height = _covering(image.size, recipe)
         if with_room and (width == recipe.width or height == recipe.height):

@@ -12,8 +12,9 @@ from PIL import Image
 
 from pocketlens.base.errors import UsageError
 from pocketlens.base.files import cannot_read
+from pocketlens.images.ccv import cubic
 from pocketlens.images.decode import open_image
-from pocketlens.images.recipe import MAX_SIDE, Recipe
+from pocketlens.images.recipe import MAX_SIDE, Recipe, mean_picture_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,8 @@ def read_mean_picture(path: Path, recipe: Recipe) -> bytes:
             `decode.open_image` reads, whose channels are put in that order here
     recipe  its channels, sizes and resize count; where the file has just the size that photos
             are resized to, it is cropped from the middle as they are, and any other size is
-            stretched to the crop's (Pillow's bicubic)
+            stretched to the crop's (Pillow's bicubic). A recipe of the kind "ccv" keeps it in
+            the size that photos are formed to, and stretches others to that (ccv's cubic)
 
     Raises UsageError 'bad-mean-picture'; FileError 'no-such-file', 'is-a-folder',
     'cannot-read'; for a picture also the ImageErrors of `decode.open_image`.
@@ -37,12 +39,20 @@ def read_mean_picture(path: Path, recipe: Recipe) -> bytes:
 
     is_array = path.suffix.lower() == ".npy"
     planes = _planes_of_array(path, recipe) if is_array else _planes_of_picture(path, recipe)
+    if recipe.resize == "ccv":
+        return _as_ccv_keeps_it(planes, recipe)
     _, height, width = planes.shape
     if recipe.resize != "none" and (height, width) == (recipe.resize_height, recipe.resize_width):
         top, left = (height - recipe.height) // 2, (width - recipe.width) // 2
         planes = planes[:, top : top + recipe.height, left : left + recipe.width]
     fitted = np.stack([_stretched(plane, recipe) for plane in planes])
     return fitted.astype("<f2").tobytes()
+
+
+def _as_ccv_keeps_it(planes: NDArray[np.float32], recipe: Recipe) -> bytes:
+    whole = planes.transpose(1, 2, 0)
+    fitted = cubic(whole, *mean_picture_size(recipe)).clip(0, 255)  # clipped as in _stretched
+    return fitted.astype("<f4").tobytes()
 
 
 def _planes_of_picture(path: Path, recipe: Recipe) -> NDArray[np.float32]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
 from pocketlens.base.errors import UsageError
 from pocketlens.images.mean_picture import read_mean_picture
-from pocketlens.images.recipe import CHANNELS, FILTERS, Channels, Filter, Recipe, fault
+from pocketlens.images.recipe import (
+    CHANNELS,
+    FILTERS,
+    Channels,
+    Filter,
+    Recipe,
+    ResizeKind,
+    describe,
+    fault,
+)
 
 
 def from_options(
@@ -26,7 +36,8 @@ def from_options(
     """`start` with what the words change; None leaves a part as it is.
 
     start         usually a preset, fitted to the network's input
-    resize        "none", "exact:HEIGHTxWIDTH", "exact:PIXELS" or "shorter:PIXELS"
+    resize        "none", "exact:HEIGHTxWIDTH", "exact:PIXELS", "shorter:PIXELS", or
+                  "ccv:HEIGHTxWIDTH", "ccv:PIXELS"
     filter_name   "bilinear", ...: Pillow's name
     crop          "PIXELS" or "HEIGHTxWIDTH"
     channels      "rgb", "bgr" or "gray"; mean and scale of `start` follow from rgb to bgr
@@ -39,6 +50,8 @@ def from_options(
     recipe = start
     if resize is not None:
         recipe = _resized(recipe, resize.strip().lower())
+        if mean is None and mean_picture is None:
+            _check_kept_mean(start, recipe, resize)
     if filter_name is not None:
         recipe = replace(recipe, filter=_filter(filter_name.strip().lower()))
     if crop is not None:
@@ -79,16 +92,26 @@ def _resized(recipe: Recipe, word: str) -> Recipe:
     kind, _, size = word.partition(":")
     if word == "none":
         return replace(recipe, resize="none", resize_height=0, resize_width=0)
-    if kind == "exact" and size:
+    if kind in ("exact", "ccv") and size:
         height, width = _size(size, option="--resize", given=word)
-        return replace(recipe, resize="exact", resize_height=height, resize_width=width)
+        made: ResizeKind = "exact" if kind == "exact" else "ccv"
+        return replace(recipe, resize=made, resize_height=height, resize_width=width)
     if kind == "shorter" and re.fullmatch(r"[0-9]{1,6}", size):
         side = int(size)
         return replace(recipe, resize="shorter", resize_height=side, resize_width=side)
     raise _bad(
-        f"--resize '{word}' is not understood. Expected none, exact:HEIGHTxWIDTH or "
-        "shorter:PIXELS, such as shorter:256."
+        f"--resize '{word}' is not understood. Expected none, exact:HEIGHTxWIDTH, "
+        "shorter:PIXELS or ccv:HEIGHTxWIDTH, such as shorter:256."
     )
+
+
+def _check_kept_mean(start: Recipe, recipe: Recipe, resize: str) -> None:
+    """Refuse to subtract a mean picture that was made for another kind of resize."""
+    if start.mean_picture and "ccv" in (start.resize, recipe.resize) and start != recipe:
+        raise _bad(
+            f"--resize {resize} needs its own --mean or --mean-picture: the recipe's mean picture "
+            f"is for another one ({describe(start).partition(',')[0]})."
+        )
 
 
 def _size(word: str, *, option: str, given: str) -> tuple[int, int]:
@@ -122,8 +145,7 @@ def _reordered(recipe: Recipe, order: Channels, *, kept: dict[str, bool]) -> Rec
         return recipe
     mean, scale, picture = recipe.mean, recipe.scale, recipe.mean_picture
     if "gray" not in (order, recipe.channels):
-        third = len(picture) // 3
-        turned = picture[2 * third :] + picture[third : 2 * third] + picture[:third]
+        turned = _turned(picture, apart=recipe.resize != "ccv")
         return replace(
             recipe, channels=order, mean=mean[::-1], scale=scale[::-1], mean_picture=turned
         )
@@ -142,6 +164,16 @@ def _reordered(recipe: Recipe, order: Channels, *, kept: dict[str, bool]) -> Rec
     return replace(
         recipe, channels=order, mean=mean[:1] * count, scale=scale[:1] * count, mean_picture=b""
     )
+
+
+def _turned(picture: bytes, *, apart: bool) -> bytes:
+    """A mean picture with its first and last channel exchanged; they lie `apart` or in pixels."""
+    if apart:
+        third = len(picture) // 3
+        return picture[2 * third :] + picture[third : 2 * third] + picture[:third]
+    values = array("I", picture)  # 4 bytes each, whatever they mean
+    values[0::3], values[2::3] = values[2::3], values[0::3]
+    return values.tobytes()
 
 
 def _numbers(text: str, recipe: Recipe, *, option: str) -> tuple[float, ...]:

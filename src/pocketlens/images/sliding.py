@@ -20,8 +20,15 @@ def sliding_recipe(photo: Image, recipe: Recipe, step: tuple[int, int]) -> Recip
     step     pixels from one position of the network to the next, down and across; of the resized
              photo (as large as for several crops) the centre is taken, so large that a whole
              number of steps fits, as in ccv
-    Raises UsageError 'cannot-slide' where a picture is subtracted: it has no other size.
+    Raises UsageError 'cannot-slide' where a picture is subtracted: it has no other size; and for a
+    "ccv" recipe, which has its own way.
     """
+    if recipe.resize == "ccv":
+        raise UsageError(
+            "The recipe forms and cuts pictures as ccv does, which slides in its own way: use the "
+            "crops ccv10.",
+            slug="cannot-slide",
+        )
     if recipe.mean_picture:
         raise UsageError(
             "The recipe subtracts a mean picture, which fits one size alone, so the network cannot "

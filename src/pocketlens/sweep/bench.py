@@ -210,8 +210,8 @@ def _counted(scores_of: ScoresOf, photo_done: Callable[[], None]) -> ScoresOf:
 
 
 def recipe_sha256(recipe: Recipe) -> str:
-    """SHA-256 of everything in a recipe, hex."""
-    return hashlib.sha256(repr(recipe).encode()).hexdigest()
+    """SHA-256 of everything in a recipe, hex. A mean picture is in no repr."""
+    return hashlib.sha256(repr(recipe).encode() + recipe.mean_picture).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
