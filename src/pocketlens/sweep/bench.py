@@ -31,7 +31,7 @@ from pocketlens.planes.png import write_png
 from pocketlens.sweep.ledger import Entry
 from pocketlens.sweep.points import Point
 from pocketlens.sweep.sights import read_sight
-from pocketlens.sweep.views import Views
+from pocketlens.sweep.views import Views, input_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -166,7 +166,7 @@ def scores_of_views(lens: Lens) -> ScoresOf:
     """Probabilities for a view that is decoded and cropped, as Lens.confidences gives them."""
 
     def scores_of(view: Image) -> list[float]:
-        (row,) = lens.run(lens.input_of(view), batch=1)
+        (row,) = lens.run(input_of(view, lens.contents.recipe), batch=1)
         return list(row) if lens.gives_probabilities else softmax(row)
 
     return scores_of

@@ -17,7 +17,6 @@ from pocketlens.compression.overrides import check_overrides
 from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import pack
-from pocketlens.engine.prepare import normalize
 from pocketlens.evaluation.dataset import Dataset
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.graph.graph import Graph
@@ -39,7 +38,7 @@ from pocketlens.sweep.points import (
 from pocketlens.sweep.sights import remove_sights, write_sights
 from pocketlens.sweep.table import Row, rows_of
 from pocketlens.sweep.timing import least_milliseconds
-from pocketlens.sweep.views import Views, views_at, write_views
+from pocketlens.sweep.views import Views, input_of, views_at, write_views
 from pocketlens.sweep.worker import measure_points
 
 
@@ -234,7 +233,7 @@ def _time(
     entries: Sequence[Entry], bench: Bench, ledger: Ledger, *, repeats: int, progress: Progress
 ) -> None:
     view = bench.views.opened()(0)
-    inputs = normalize(view, bench.recipe)
+    inputs = input_of(view, bench.recipe)
     lenses = [bench.folder / entry.lens for entry in entries]
     times = least_milliseconds(lenses, inputs, repeats=repeats, progress=progress)
     for entry, milliseconds in zip(entries, times, strict=True):

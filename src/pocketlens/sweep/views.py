@@ -1,7 +1,9 @@
 """Every photo decoded once: its view in the network's size, side by side in one file.
 
 All points of a sweep have the same recipe, so the view of a photo serves all of them, and
-processes share the file's pages. It is 3 bytes a pixel: 77 MB for 500 photos of 227 x 227.
+processes share the file's pages. It is 3 bytes a pixel: 77 MB for 500 photos of 227 x 227. A
+recipe of the kind "ccv" makes no bytes and subtracts each photo's own part of the mean picture, so
+that its photos are kept as inputs, 12 bytes a pixel.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from PIL import Image
 
 from pocketlens.base.files import cannot_read, replacing
 from pocketlens.base.progress import Progress, silent
+from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.evaluation.dataset import Dataset
 from pocketlens.images.crops import crop_views
 from pocketlens.images.recipe import Recipe
@@ -28,7 +31,7 @@ class Views:
     """Where the views are and what one looks like.
 
     path           of the file
-    mode           "RGB" or "L", as Pillow names it
+    mode           "RGB" or "L", as Pillow names it; "F": inputs, channel below channel
     width, height  pixels
     """
 
@@ -40,7 +43,7 @@ class Views:
     @property
     def view_bytes(self) -> int:
         """Bytes of one view."""
-        return len(self.mode) * self.width * self.height
+        return (4 if self.mode == "F" else len(self.mode)) * self.width * self.height
 
     def opened(self) -> Callable[[int], Image.Image]:
         """A function from a photo's number to its view. Raises FileError."""
@@ -57,8 +60,18 @@ class Views:
 
 def views_at(path: Path, recipe: Recipe) -> Views:
     """What the file at `path` holds for that recipe, or will hold."""
+    if recipe.resize == "ccv":
+        return Views(path, "F", recipe.width, recipe.height * recipe.channel_count)
     mode = "L" if recipe.channels == "gray" else "RGB"
     return Views(path, mode, recipe.width, recipe.height)
+
+
+def input_of(view: Image.Image, recipe: Recipe) -> bytes:
+    """What the network gets for a view: float32, (channels, height, width)."""
+    if view.mode == "F":
+        pixels: bytes = view.tobytes()
+        return pixels
+    return normalize(view, recipe)
 
 
 def write_views(
@@ -78,7 +91,10 @@ def write_views(
         return
 
     def view_of(number: int) -> bytes:
-        (view,) = crop_views(dataset.photo_of(number), recipe)
+        photo = dataset.photo_of(number)
+        if views.mode == "F":
+            return prepare(photo, recipe)
+        (view,) = crop_views(photo, recipe)
         pixels: bytes = view.tobytes()
         return pixels
 
