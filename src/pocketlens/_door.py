@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pocketlens.base.files import keep_apart
@@ -43,16 +43,23 @@ def compress(
     labels: Sequence[Label | str] | str | os.PathLike[str] | None = None,
     name: str | None = None,
     licence: str | None = None,
+    planes: Mapping[int, str | os.PathLike[str]] | None = None,
     progress: Progress = silent,
 ) -> Lens:
     """Make a lens file from a trained model and open it.
 
-    model         an ONNX file
+    model         an ONNX file, or an SQLite file of ccv's
     out           where the lens goes; replaced whole or not at all
     crush         effort of the PNG optimiser, 0 to 6; None: leave it out
-    recipe        a Recipe or a preset's name; None: the preset 'imagenet'
+    recipe        a Recipe or a preset's name; None: what the model says (ccv's does), else the
+                  preset 'imagenet'
     labels        names, or a file of them; None: what the model says, else numbers
+    planes        PNG pictures of weights by layer, {10: "layer-10-4bit.png"}, of a network of
+                  ccv's; those not named are looked for beside it
     progress      told how far the work is
+
+    Weights that are palette and indices already, as those pictures are, stay so with the widths;
+    by rate and distortion the network is coded anew from its values.
 
     With the same width for all weights:
     bits          1 to 8: palettes of 2^bits values; 16: half precision; 32: float; None: 8
@@ -73,6 +80,7 @@ def compress(
     Raises ModelError, UsageError, DataError, ImageError, FileError, MissingExtraError.
     """
     source, target = Path(model), Path(out)
+    pictures = None if planes is None else {int(layer): Path(planes[layer]) for layer in planes}
     about = About(recipe, _labels(labels), name, licence)
     price = asked_price(
         size=max_size,
@@ -91,11 +99,13 @@ def compress(
         crush=crush,
     )
     if price is None:
-        _compress(source, target, settings=settings, about=about, progress=progress)
+        _compress(
+            source, target, settings=settings, about=about, planes=pictures, progress=progress
+        )
     else:
         keep_apart(source, target)
         compress_at_price(
-            read_model(source),
+            read_model(source, planes=pictures),
             target,
             price=price,
             crush=settings.crush,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pocketlens.base.errors import UsageError
 from pocketlens.base.files import beside, keep_apart
 from pocketlens.cli.console import print_json, progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
@@ -20,9 +23,11 @@ from pocketlens.compression.about import About
 from pocketlens.compression.overrides import read_overrides
 from pocketlens.compression.price import WORTH_BY, Price, asked_price
 from pocketlens.compression.priced import Priced, compress_at_price
+from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.compression.settings import Settings
-from pocketlens.compression.story import compress
+from pocketlens.compression.story import compress_imported
 from pocketlens.images.recipe import describe
+from pocketlens.importers.imported import Imported
 from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import read_labels
 from pocketlens.tuning.finish import asked_tuning
@@ -51,13 +56,16 @@ from pocketlens.tuning.finish import asked_tuning
 @click.option("--crush", type=click.IntRange(0, 6), default=4, show_default=True,
               help="Effort of the PNG optimiser.")  # fmt: skip
 @click.option("--no-crush", is_flag=True, help="Leave the PNG optimiser out.")
+@click.option("--plane", "planes", multiple=True, metavar="LAYER=FILE",
+              help="PNG picture of a layer's weights, of a network of ccv's.  [default: "
+              "layer-N*.png beside MODEL]")  # fmt: skip
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @click.option("--name", help="Name of the lens.  [default: the model's]")
 @click.option("--licence", help="Licence text or SPDX name to keep in the lens.")
 @recipe_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, out: Path | None, **options: Any) -> None:
-    """Make a lens from MODEL, an ONNX classifier.
+    """Make a lens from MODEL, an ONNX classifier or a network of ccv's.
 
     \b
     pocketlens compress model.onnx
@@ -67,6 +75,7 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --max-size 1.4MB --photos unlabelled/ --threads 2
     pocketlens compress model.onnx --max-drop 0.5 --photos labelled/
     pocketlens compress model.onnx --max-size 25kB --photos unlabelled/ --tune
+    pocketlens compress klaus.sqlite3 --plane 10=layer-10-4bit.png
     """
     target = out or beside(model, ".lens")
     keep_apart(model, target)
@@ -74,18 +83,24 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     labels = read_labels(options["labels"]) if options["labels"] else None
     about = About(request, labels, options["name"], options["licence"])
     price = _price(options)
+    planes = read_planes(options["planes"])
     tuning = asked_tuning(options["tune"], price, tell=tuning_log(hidden=options["as_json"]))
     priced: Priced | None = None
     with progress_bar(hidden=options["as_json"]) as progress:
+        settings = _settings(options)
+        progress("reading the model", 0, 1)
+        imported = read_model(model, planes=planes)
+        progress("reading the model", 1, 1)
         if price is None:
-            settings = _settings(options)
-            contents = compress(model, target, settings=settings, about=about, progress=progress)
+            contents = compress_imported(
+                imported, target, settings=settings, about=about, progress=progress
+            )
         else:
             priced = compress_at_price(
-                read_model(model),
+                imported,
                 target,
                 price=price,
-                crush=_settings(options).crush,
+                crush=settings.crush,
                 about=about,
                 finish=tuning,
                 tell=trial_log(hidden=options["as_json"]),
@@ -93,7 +108,7 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
             )
             contents = priced.contents
     rows = tensor_rows(contents)
-    before, after = model.stat().st_size, target.stat().st_size
+    before, after = model.stat().st_size + imported.beside_bytes, target.stat().st_size
     if options["as_json"]:
         print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
                     **_priced_json(priced), **tuning_json(tuning), "tensors": rows})  # fmt: skip
@@ -103,8 +118,31 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
         _print_priced(priced, max_drop=options["max_drop"])
     if tuning is not None and tuning.tuned is not None:
         Console().print(f"{tuning_text(tuning.tuned)}")
-    assumed = " (assumed: say --preset, or spell it out)" if request.is_assumed else ""
-    Console().print(f"Photos: {describe(contents.recipe)}{assumed}.")
+    Console().print(f"Photos: {describe(contents.recipe)}{_told_by(request, imported)}.")
+
+
+def read_planes(words: Sequence[str]) -> dict[int, Path]:
+    """Pictures by layer, of "10=layer-10.png". Raises UsageError 'bad-plane-option'."""
+    planes: dict[int, Path] = {}
+    for word in words:
+        layer, equals, file = word.partition("=")
+        if not (equals and file and re.fullmatch("[0-9]{1,6}", layer)) or int(layer) in planes:
+            raise UsageError(
+                f"--plane '{word}' is not understood. Expected a layer's number and its picture, "
+                "each layer once: --plane 10=layer-10-4bit.png.",
+                slug="bad-plane-option",
+            )
+        planes[int(layer)] = Path(file)
+    return planes
+
+
+def _told_by(request: RecipeRequest, imported: Imported) -> str:
+    """Who said how photos become the input, where the user did not."""
+    if not request.is_assumed:
+        return ""
+    if imported.recipe is not None:
+        return " (as the model says)"
+    return " (assumed: say --preset, or spell it out)"
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -61,7 +62,8 @@ def command(photos: tuple[Path, ...], out: Path, model: Path | None) -> None:
         rows = [PhotoRow(p.name, open_image(p), lens.classify(p, top=3, crops=10)) for p in chosen]
     contents = read_lens(BUNDLED_LENS)
     _print_photos(console, rows)
-    imported = read_model(model) if model else unpack(contents)
+    # Palettes that a model came with are set aside, for it is coded anew at every width.
+    imported = replace(read_model(model), palettes={}) if model else unpack(contents)
     source = f"'{imported.source_name}'" if model else "the bundled lens's own weights"
     with progress_bar() as progress:
         sizes = measure_sizes(imported, contents, rows, progress=progress)

@@ -88,7 +88,8 @@ def command(model: Path, data: Path, out: Path | None, **options: Any) -> None:
     if options["as_json"]:
         print_json(_as_json(found))
         return
-    _print(found, folder, assumed=recipe_from(options).is_assumed)
+    told = found.contents.recipe.resize == "ccv"  # by the model itself
+    _print(found, folder, assumed=recipe_from(options).is_assumed and not told)
 
 
 def _by_hand(options: dict[str, Any], crush: int | None) -> list[Point]:

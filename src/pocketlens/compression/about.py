@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class About:
     """What is asked of a lens that its weights do not say.
 
-    recipe   how a photo becomes the input: a Recipe, a request, or a preset's name; None: the
-             preset ASSUMED_PRESET
+    recipe   how a photo becomes the input: a Recipe, a request, or a preset's name; None: what
+             the model says, else the preset ASSUMED_PRESET
     labels   one a class; None: what the model says, else numbers
     name     for people; None: the model's
     licence  text or SPDX name; None: what the model says

@@ -15,6 +15,8 @@ from pocketlens.compression.overrides import Override, check_overrides, chosen_o
 from pocketlens.compression.settings import FLOAT_BITS, HALF_BITS, Settings
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import weight_names
+from pocketlens.importers.imported import GivenPalette
+from pocketlens.importers.records import kept_record
 from pocketlens.lensfile.contents import TensorRecord
 from pocketlens.palettes.palette import distinct_values, fit_grouped
 from pocketlens.planes.best import encode_best
@@ -167,12 +169,16 @@ def store_tensors(
     tensors: Mapping[str, NDArray[np.float32]],
     *,
     settings: Settings,
+    palettes: Mapping[str, GivenPalette] | None = None,
     progress: Progress = silent,
 ) -> tuple[TensorRecord, ...]:
     """Give every tensor of a graph its fate and its record, in the graph's order.
 
+    palettes  by tensor, of those that are palette and indices already: they stay what they are,
+              whatever the settings ask of all, unless an override means them
     Small planes are gathered into shared ones.
     """
+    given = palettes or {}
     weights = weight_names(graph)
     names = graph.tensor_names()
     check_overrides(settings.overrides, tensors=names, weights=weights)
@@ -182,13 +188,16 @@ def store_tensors(
     for name in names:
         progress("palettes and planes", done, total)
         values = tensors[name]
+        done += values.size
         is_weight = name in weights
+        override = chosen_override(settings.overrides, name, is_weight=is_weight)
+        if name in given and override is None:
+            records.append(kept_record(name, given[name], crush=settings.crush))
+            continue
         own = settings.for_tensor(name, is_weight=is_weight)
         fate = choose_fate(values, is_weight=is_weight, settings=own)
-        override = chosen_override(settings.overrides, name, is_weight=is_weight)
         if override is not None:
             fate = _asked_for(fate, override, settings=own)
         records.append(store_tensor(name, values, fate=fate, is_weight=is_weight, settings=own))
-        done += values.size
     progress("palettes and planes", done, total)
     return gather(records, weights=weights, crush=settings.crush)

@@ -10,7 +10,7 @@ from pocketlens.images.presets import preset
 from pocketlens.images.recipe import Recipe
 
 ASSUMED_PRESET = "imagenet"
-"""Taken where neither a preset nor a recipe is given; whoever shows a result says so."""
+"""Taken where neither the user nor the model says a recipe; whoever shows a result says so."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RecipeRequest:
 
     @property
     def is_assumed(self) -> bool:
-        """Whether nothing was said, so that ASSUMED_PRESET is taken."""
+        """Whether nothing was said, so that the model's own is taken, else ASSUMED_PRESET."""
         return self == RecipeRequest()
 
     def fit(self, height: int, width: int, *, channels: int) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,21 +35,35 @@ def compress(
     *,
     settings: Settings | None = None,
     about: About | None = None,
+    planes: Mapping[int, Path] | None = None,
     progress: Progress = silent,
 ) -> LensContents:
     """Import a model, give every tensor its fate, and write a lens.
 
-    model    an ONNX file
+    model    an ONNX file, or an SQLite file of ccv's
     out      where the lens goes; replaced whole or not at all
     about    what the lens says beside its network
+    planes   pictures of weights by layer, of a network of ccv's: see read_ccv()
     returns  what was written
     Raises ModelError, UsageError, FileError.
     """
     keep_apart(model, out)
-    settings, about = settings or Settings(), about or About()
     progress("reading the model", 0, 1)
-    imported = read_model(model)
+    imported = read_model(model, planes=planes)
     progress("reading the model", 1, 1)
+    return compress_imported(imported, out, settings=settings, about=about, progress=progress)
+
+
+def compress_imported(
+    imported: Imported,
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    about: About | None = None,
+    progress: Progress = silent,
+) -> LensContents:
+    """Give every tensor of a network its fate, and write a lens: compress() says the rest."""
+    settings, about = settings or Settings(), about or About()
     contents = pack(
         imported,
         settings=settings,
@@ -72,11 +87,20 @@ def pack(
     licence: str | None = None,
     progress: Progress = silent,
 ) -> LensContents:
-    """Turn an imported network into the contents of a lens, without writing a file."""
+    """Turn an imported network into the contents of a lens, without writing a file.
+
+    Palettes that the network came with stay, whatever the settings ask of all tensors.
+    """
     about = About(recipe, labels, name, licence)
     empty = frame(imported, settings=settings.to_json(), about=about)
     network = imported.network
-    records = store_tensors(network.graph, network.tensors, settings=settings, progress=progress)
+    records = store_tensors(
+        network.graph,
+        network.tensors,
+        settings=settings,
+        palettes=imported.palettes,
+        progress=progress,
+    )
     return replace(empty, tensors=records)
 
 
@@ -150,6 +174,8 @@ def _fitting_recipe(recipe: Recipe | RecipeRequest | str | None, imported: Impor
             slug="input-not-a-picture",
         )
     _, channels, height, width = shape
+    if imported.recipe is not None and recipe in (None, RecipeRequest()):
+        recipe = imported.recipe
     if recipe is None or isinstance(recipe, str):
         recipe = RecipeRequest(preset=recipe)
     if isinstance(recipe, RecipeRequest):

@@ -45,6 +45,7 @@ class Imported:
     palettes       by tensor, of weights that are palette and indices in the file: the tensor's
                    values are exactly what they tell
     recipe         how a photo becomes the input where the file says so, or None
+    beside_bytes   of files beside it that hold weights and were read with it
     """
 
     network: Network
@@ -58,3 +59,4 @@ class Imported:
     source_nodes: int = 0
     palettes: Mapping[str, GivenPalette] = field(default_factory=dict)
     recipe: Recipe | None = None
+    beside_bytes: int = 0

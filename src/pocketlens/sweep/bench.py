@@ -95,7 +95,7 @@ class Bench:
 
     def read(self) -> Imported:
         """The original, which must not have changed. Raises ModelError, FileError."""
-        imported = read_model(self.model)
+        imported = replace(read_model(self.model), palettes={})
         if imported.source_sha256 != self.model_sha256:
             raise ModelError(
                 f"'{self.model}' has changed since the sweep began. Run the sweep again.",

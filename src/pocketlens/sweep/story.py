@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pocketlens.base.errors import FileError, UsageError
@@ -89,7 +89,7 @@ def sweep(
     """
     jobs = _checked(jobs, repeats)
     progress("reading the model", 0, 1)
-    imported = read_model(model)
+    imported = replace(read_model(model), palettes={})  # to be coded anew at every width
     graph = imported.network.graph
     points, left_out = usual_points(graph, crush=crush) if usual else ([], [])
     points = without_repeats([float_point(crush), *points, *by_hand])

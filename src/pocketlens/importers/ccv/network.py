@@ -49,12 +49,14 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
     weights: dict[int, NDArray[np.float32]] = {}
     biases: dict[int, NDArray[np.float32]] = {}
     palettes: dict[str, GivenPalette] = {}
+    used: list[int] = []
     for number, row in stored.items():
         layer = layers[number]
         values, palette = _weights(database, layer, row, tables.get(number), pictures.get(number))
         weights[number] = channels_first(layer, values)
         biases[number] = read_bias(database, layer, row)
         if palette is not None:
+            used.append(number)
             indices = channels_first(layer, palette.indices)
             palettes[weight_name(layer)] = GivenPalette(indices, palette.values)
     network = lower(layers, weights, biases)
@@ -69,6 +71,7 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
         source_nodes=len(layers),
         palettes=palettes,
         recipe=recipe,
+        beside_bytes=sum(_bytes(pictures[number]) for number in used),
     )
 
 
@@ -109,6 +112,13 @@ def _missing(layer: Layer, table: Table | None) -> ModelError:
         f"model, or name it: --plane {layer.number}=FILE",
         slug="ccv-plane-missing",
     )
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def _sha256(path: Path) -> str:

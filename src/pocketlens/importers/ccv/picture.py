@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pocketlens.base.errors import ModelError
 from pocketlens.images.recipe import Recipe, fault
 from pocketlens.importers.ccv.database import Database, told
@@ -76,7 +74,7 @@ def _recipe(first: Layer, height: int, width: int, mean: bytes) -> Recipe:
         scale=one,
         mean_picture=mean,
     )
-    wrong = fault(replace(recipe, mean_picture=b""))
+    wrong = fault(recipe)
     if wrong:
         raise ModelError(f"its recipe {wrong}", slug="ccv-picture")
     return recipe

@@ -22,6 +22,7 @@ from pocketlens.importers.ccv.layers import Layer, whole
 from pocketlens.importers.ccv.samples import GREY, Samples, read_samples
 from pocketlens.importers.ccv.weights import seen
 from pocketlens.importers.imported import GivenPalette
+from pocketlens.planes.plane import index_bits_for
 
 MOST_TABLE = 256
 MOST_PIXELS = 2**28
@@ -125,7 +126,10 @@ def read_palette(database: Database, layer: Layer, table: Table, path: Path) -> 
             "has a table with a value that is NaN or infinite, and weights that use it",
             slug="not-finite",
         )
-    order, values = _ascending(values, finite)
+    # Entries that nothing uses stay, so that indices stay what they are in the picture; but 16
+    # values spread over 256, as a picture of 4 bits that was scaled has them, are 4 bits again.
+    fewer = index_bits_for(int(used.sum())) < index_bits_for(len(values))
+    order, values = _ascending(values, kept=used if fewer else finite)
     return GivenPalette(order[indices].reshape(layer.weight_shape), values)
 
 
@@ -150,18 +154,18 @@ def _indices(samples: Samples, entries: int) -> NDArray[np.uint8]:
 
 
 def _ascending(
-    values: NDArray[np.float16], finite: NDArray[np.bool_]
+    values: NDArray[np.float16], *, kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], Half]:
     """Where each entry goes in an ascending palette without repetitions, and that palette.
 
-    Told apart by their bits, so that -0.0 stays what it was; entries that are not finite, which
-    nothing uses, go.
+    kept  which entries it has; nothing uses the others
+    Told apart by their bits, so that -0.0 stays what it was.
     """
     codes = values.astype("<f2").view("<u2").astype(np.int32)
     ranks = np.where(codes >= 0x8000, -(codes - 0x8000) - 1, codes)
-    kept = np.unique(ranks[finite])
-    order = np.searchsorted(kept, np.where(finite, ranks, kept[0])).astype(np.uint8)
-    codes = np.where(kept < 0, 0x8000 - kept - 1, kept).astype(np.uint16)
+    palette = np.unique(ranks[kept])
+    order = np.searchsorted(palette, np.where(kept, ranks, palette[0])).astype(np.uint8)
+    codes = np.where(palette < 0, 0x8000 - palette - 1, palette).astype(np.uint16)
     return order, codes.view(np.float16)
 
 
