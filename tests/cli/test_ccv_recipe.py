@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from PIL import Image
 
 from cli.conftest import Run
+from pocketlens.base.errors import UsageError
 from pocketlens.classify.lens import open_lens, softmax
+from pocketlens.compression.recipes import RecipeRequest
 from pocketlens.images.ccv import cubic, form
+from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.reader import read_lens
 
 RECIPE = ("--preset", "unit", "--scale", 1, "--resize", "ccv:36", "--mean-picture", "mean.npy")
@@ -122,6 +126,23 @@ def test_a_sweep_measures_what_eval_does(run: Run, model: Path, mean: Any, photo
     assert row["n"] == 48
     for top in ("top1", "top5"):
         assert row[f"{top}_wrong"] == 48 - evaluated[f"{top}_right"]
+
+
+def test_a_models_own_recipe_is_changed_where_no_preset_is_named(mean: Any) -> None:
+    nothing, one = (0.0,) * 3, (1.0,) * 3
+    own = Recipe("ccv", 36, 36, "box", 32, 32, "rgb", nothing, one, mean.tobytes())
+
+    def fitted(**words: Any) -> Recipe:
+        return RecipeRequest(**words).fit(32, 32, channels=3, told=own)
+
+    assert fitted() == own
+    assert fitted(mean="117") == replace(own, mean=(117.0,) * 3, mean_picture=b"")
+    plain = fitted(resize="shorter:36", mean="117")
+    assert (plain.resize, plain.scale, plain.mean_picture) == ("shorter", one, b"")
+    with pytest.raises(UsageError, match="needs its own --mean or --mean-picture"):
+        fitted(resize="shorter:36")
+    assert fitted(preset="unit").resize == "shorter"
+    assert fitted(preset="unit").scale == (255.0,) * 3
 
 
 def test_what_does_not_work_is_refused_by_a_sentence(

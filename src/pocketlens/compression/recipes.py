@@ -34,13 +34,18 @@ class RecipeRequest:
         """Whether nothing was said, so that the model's own is taken, else ASSUMED_PRESET."""
         return self == RecipeRequest()
 
-    def fit(self, height: int, width: int, *, channels: int) -> Recipe:
-        """The recipe for a network's input of that size. Raises UsageError, and
-        of a mean picture FileError and ImageError.
+    def fit(self, height: int, width: int, *, channels: int, told: Recipe | None = None) -> Recipe:
+        """The recipe for a network's input of that size.
+
+        told  the model's own recipe, which is changed where no preset is named
+        Raises UsageError, and of a mean picture FileError and ImageError.
         """
-        name = self.preset or ASSUMED_PRESET
+        start = told
+        if self.preset is not None or start is None:
+            name = self.preset or ASSUMED_PRESET
+            start = preset(name, height=height, width=width, channels=channels)
         return from_options(
-            preset(name, height=height, width=width, channels=channels),
+            start,
             resize=self.resize,
             filter_name=self.filter_name,
             crop=self.crop,

@@ -99,6 +99,7 @@ def pack(
         network.tensors,
         settings=settings,
         palettes=imported.palettes,
+        halves=imported.halves,
         progress=progress,
     )
     return replace(empty, tensors=records)
@@ -174,12 +175,10 @@ def _fitting_recipe(recipe: Recipe | RecipeRequest | str | None, imported: Impor
             slug="input-not-a-picture",
         )
     _, channels, height, width = shape
-    if imported.recipe is not None and recipe in (None, RecipeRequest()):
-        recipe = imported.recipe
     if recipe is None or isinstance(recipe, str):
         recipe = RecipeRequest(preset=recipe)
     if isinstance(recipe, RecipeRequest):
-        recipe = recipe.fit(height, width, channels=channels)
+        recipe = recipe.fit(height, width, channels=channels, told=imported.recipe)
     if (recipe.height, recipe.width) != (height, width):
         raise UsageError(
             f"The recipe makes pictures of {recipe.height}x{recipe.width}, but "
