@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,12 +170,15 @@ def store_tensors(
     *,
     settings: Settings,
     palettes: Mapping[str, GivenPalette] | None = None,
+    halves: Collection[str] = (),
     progress: Progress = silent,
 ) -> tuple[TensorRecord, ...]:
     """Give every tensor of a graph its fate and its record, in the graph's order.
 
     palettes  by tensor, of those that are palette and indices already: they stay what they are,
               whatever the settings ask of all, unless an override means them
+    halves    names of those that were in half precision already: they are made no larger
+              unless an override means them
     Small planes are gathered into shared ones.
     """
     given = palettes or {}
@@ -196,6 +199,8 @@ def store_tensors(
             continue
         own = settings.for_tensor(name, is_weight=is_weight)
         fate = choose_fate(values, is_weight=is_weight, settings=own)
+        if override is None and name in halves and not own.makes_palettes:
+            fate = Fate("half", "half precision in the model, kept")
         if override is not None:
             fate = _asked_for(fate, override, settings=own)
         records.append(store_tensor(name, values, fate=fate, is_weight=is_weight, settings=own))

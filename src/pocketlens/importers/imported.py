@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Scores = Literal["logits", "probabilities"]
+ClassOrder = Literal["", "ilsvrc2012"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Imported:
                    values are exactly what they tell
     recipe         how a photo becomes the input where the file says so, or None
     beside_bytes   of files beside it that hold weights and were read with it
+    halves         tensors that the file holds in half precision
+    class_order    "ilsvrc2012" where a thousand classes stand in the order of its development kit,
+                   as ccv has them, or ""
     """
 
     network: Network
@@ -60,3 +64,5 @@ class Imported:
     palettes: Mapping[str, GivenPalette] = field(default_factory=dict)
     recipe: Recipe | None = None
     beside_bytes: int = 0
+    halves: frozenset[str] = frozenset()
+    class_order: ClassOrder = ""

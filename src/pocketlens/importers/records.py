@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pocketlens.base.errors import ModelError
 from pocketlens.base.progress import Progress, silent
 from pocketlens.importers.imported import GivenPalette, Imported
 from pocketlens.labels.labels import numbered
 from pocketlens.lensfile.check import check_contents
-from pocketlens.lensfile.contents import LensContents, Provenance, TensorRecord
+from pocketlens.lensfile.contents import FateKind, LensContents, Provenance, TensorRecord
 from pocketlens.planes.best import encode_best
 
 KEPT = "palette of the ccv file, kept"
@@ -58,8 +59,7 @@ def as_lens(imported: Imported) -> LensContents:
             records.append(kept_record(name, imported.palettes[name]))
             continue
         values = imported.network.tensors[name]
-        data = np.ascontiguousarray(values, dtype="<f4").tobytes()
-        records.append(TensorRecord(name, values.shape, "float", "as it was", values=data))
+        records.append(_plain_record(name, values, is_half=name in imported.halves))
     contents = LensContents(
         name=imported.name,
         graph=graph,
@@ -70,3 +70,9 @@ def as_lens(imported: Imported) -> LensContents:
     )
     check_contents(contents, pixels=False)
     return contents
+
+
+def _plain_record(name: str, values: NDArray[np.float32], *, is_half: bool) -> TensorRecord:
+    data = np.ascontiguousarray(values, dtype="<f2" if is_half else "<f4").tobytes()
+    fate: FateKind = "half" if is_half else "float"
+    return TensorRecord(name, values.shape, fate, "as it was", values=data)

@@ -37,7 +37,7 @@ def lower(
             )
         if layer.has_weights:
             weight = build.tensor(weight_name(layer), weights[layer.number])
-            bias = build.tensor(f"{layer.name}.bias", biases[layer.number])
+            bias = build.tensor(bias_name(layer), biases[layer.number])
             array = _weighted(build, layer, array, weight, bias)
         elif layer.kind == "norm":
             array = _norm(build, layer, array)
@@ -49,6 +49,11 @@ def lower(
 def weight_name(layer: Layer) -> str:
     """What a layer's weights are called: "conv0.weight"."""
     return f"{layer.name}.weight"
+
+
+def bias_name(layer: Layer) -> str:
+    """What a layer's bias is called: "conv0.bias"."""
+    return f"{layer.name}.bias"
 
 
 Number = TypeVar("Number", np.float32, np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from pocketlens.base.errors import ModelError
 from pocketlens.base.files import cannot_read
 from pocketlens.importers.ccv.database import LAYER_COLUMNS, Database, open_database
 from pocketlens.importers.ccv.layers import Layer, read_layers
-from pocketlens.importers.ccv.lowering import channels_first, lower, weight_name
+from pocketlens.importers.ccv.lowering import bias_name, channels_first, lower, weight_name
 from pocketlens.importers.ccv.picture import read_recipe
 from pocketlens.importers.ccv.pictures import (
     Table,
@@ -23,8 +23,9 @@ from pocketlens.importers.ccv.pictures import (
     weights_of,
 )
 from pocketlens.importers.ccv.rules import check_layers
-from pocketlens.importers.ccv.weights import Stored, read_bias, read_weight, stored_layers
+from pocketlens.importers.ccv.weights import HALF, Stored, read_bias, read_weight, stored_layers
 from pocketlens.importers.imported import GivenPalette, Imported
+from pocketlens.labels.order import ILSVRC_CLASSES
 
 
 def read(path: Path, *, planes: Mapping[int, Path] | None) -> Imported:
@@ -72,6 +73,18 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
         palettes=palettes,
         recipe=recipe,
         beside_bytes=sum(_bytes(pictures[number]) for number in used),
+        halves=_halves(layers, stored),
+        class_order="ilsvrc2012" if layers[-1].count == ILSVRC_CLASSES else "",
+    )
+
+
+def _halves(layers: Sequence[Layer], stored: Mapping[int, Stored]) -> frozenset[str]:
+    """Tensors whose numbers are in half precision; a picture's are whatever the blobs are."""
+    return frozenset(
+        name
+        for number, row in stored.items()
+        if row.item == HALF
+        for name in (weight_name(layers[number]), bias_name(layers[number]))
     )
 
 

@@ -17,6 +17,8 @@ from pocketlens.base.errors import ModelError
 from pocketlens.importers.ccv.database import Database, Value, told
 from pocketlens.importers.ccv.layers import Layer, flag, whole
 
+HALF, SINGLE = "<f2", "<f4"
+"""Of a number in a blob."""
 _COLUMNS = ("layer", *told("weight"), *told("bias"), "half_precision")
 
 
@@ -92,7 +94,7 @@ def _stored(layer: Layer, row: tuple[Value, ...] | None) -> Stored:
         raise layer.fault("has no row in 'layer_data', so no weights", slug="ccv-weights")
     key, *lengths, half = row
     owner = f"layer {layer.number}"
-    item = "<f2" if flag(half, "'half_precision'", owner) else "<f4"
+    item = HALF if flag(half, "'half_precision'", owner) else SINGLE
     weight = (lengths[0], lengths[1])
     has_weight = weight[0] != "null" and weight != ("blob", 0)
     if has_weight:
@@ -108,7 +110,7 @@ def _check_length(
     expected = count * np.dtype(item).itemsize
     if kind == "blob" and length == expected:
         return
-    width = "half" if item == "<f2" else "single"
+    width = "half" if item == HALF else "single"
     raise layer.fault(
         f"has {seen(kind, length)} for its {what}; {count:,} numbers in {width} precision take "
         f"{expected:,} bytes",
