@@ -99,6 +99,7 @@ def pack(
         network.tensors,
         settings=settings,
         palettes=imported.palettes,
+        halves=imported.halves,
         progress=progress,
     )
     return replace(empty, tensors=records)
