@@ -27,7 +27,7 @@ OURS = {
     "graph.sliding",
     *("images.ccv", "images.colours", "images.crops", "images.decode", "images.limits"),
     *("images.recipe", "images.sliding", "images.views"),
-    "labels.labels",
+    *("importers.contents", "labels.labels"),
     *("planes.plane", "planes.scanlines", "planes.trellis"),
 }  # fmt: skip
 """The rooms' own packages and the room `lensfile` aside."""

@@ -20,9 +20,9 @@ from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
 from pocketlens.images.views import SLIDE, Crops
+from pocketlens.importers.contents import read_contents
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
-from pocketlens.lensfile.reader import read_lens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,22 +199,26 @@ class Lens:
 def open_lens(
     path: str | os.PathLike[str], *, threads: int | None = None, target: str | None = None
 ) -> Lens:
-    """Read a lens file and make it ready to run. Raises LensFileError, FileError, EngineError.
+    """Read a lens file, or a network of ccv's, and make it ready to run.
+
+    A network of ccv's runs as its file has it, with what pictures of weights lie beside it.
+    Raises LensFileError, FileError, EngineError; ModelError of a network of ccv's.
 
     Planes are inflated and judged once, by the core as it takes them in.
     """
-    contents = read_lens(Path(path), pixels=False)
+    contents = read_contents(Path(path), pixels=False)
     graph = contents.graph
     try:
         return Lens(contents, threads=threads, target=target, again=lambda: _same(path, graph))
     except (EngineError, LensFileError):
-        read_lens(Path(path))  # where the core refuses pixels, this says which, and in which file
+        # Where the core refuses pixels, this says which, and in which file.
+        read_contents(Path(path))
         raise
 
 
 def _same(path: str | os.PathLike[str], graph: Graph) -> LensContents:
     """The lens once more. Raises LensFileError 'lens-changed' where it has another network."""
-    contents = read_lens(Path(path), pixels=False)
+    contents = read_contents(Path(path), pixels=False)
     if contents.graph != graph:
         raise LensFileError(
             f"'{path}' was opened and has changed since: it holds another network. Open it again.",

@@ -23,6 +23,7 @@ from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.images.views import Crops
+from pocketlens.importers.ccv.reader import is_ccv
 from pocketlens.importers.reader import read_model
 from pocketlens.lensfile.writer import add_receipt
 
@@ -46,7 +47,8 @@ def command(
     no_receipt: bool,
     as_json: bool,
 ) -> None:
-    """Measure LENS's missing rates on DATA and keep the receipt in the lens.
+    """Measure LENS's missing rates on DATA and keep the receipt in the lens (a network of ccv's is
+    measured as well, and keeps none).
 
     DATA is a folder with one folder a class, a folder with a labels.csv, or an .npz with
     `images` and `labels`.
@@ -73,12 +75,13 @@ def command(
             progress=progress,
         )
     seen = seen_before(dataset.photo_sha256, _told(opened))
-    if not no_receipt:
+    kept = not (no_receipt or is_ccv(lens))
+    if kept:
         add_receipt(lens, evaluation.receipt)
     if as_json:
         print_json({**_as_json(evaluation), "fitted_to": seen[0], "chosen_by": seen[1]})
     else:
-        _print(evaluation, rule=dataset.rule, kept=not no_receipt, lens=lens)
+        _print(evaluation, rule=dataset.rule, kept=kept, lens=lens)
     if any(seen):
         click.echo(_warning(*seen, of=len(dataset)), err=True)
 

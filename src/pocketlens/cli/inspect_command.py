@@ -19,8 +19,8 @@ from pocketlens.classify.lens import Lens
 from pocketlens.cli.console import print_json, progress_bar, rate_text, size_text
 from pocketlens.cli.loss_options import loss_options, losses_from
 from pocketlens.images.recipe import Recipe, describe
+from pocketlens.importers.contents import read_contents
 from pocketlens.lensfile.contents import LensContents, TensorRecord
-from pocketlens.lensfile.reader import read_lens
 from pocketlens.planes.plane import Plane
 from pocketlens.report.losses import Losses, foreseen, losses_text
 
@@ -44,7 +44,8 @@ def command(
     photos: Path | None,
     as_json: bool,
 ) -> None:
-    """Show what is in LENS: its tensors and their fates, recipe, receipts, memory.
+    """Show what is in LENS: its tensors and their fates, recipe, receipts, memory. A network of
+    ccv's is shown as it would be opened.
 
     The loss of a tensor is what its errors cost the answers, in nats of KL a photo: a lens by
     rate and distortion knows what calibration foresaw; with the original and photos it is
@@ -57,7 +58,7 @@ def command(
     pocketlens inspect model.lens --planes pictures/
     pocketlens inspect model.lens --json
     """
-    contents = read_lens(lens)
+    contents = read_contents(lens)
     with Lens(contents) as opened:
         memory = opened.memory()
     if planes is not None:

@@ -12,7 +12,7 @@ from pocketlens.classify.lens import Lens
 from pocketlens.cli.console import progress_bar, size_text
 from pocketlens.cli.inspect_command import tensor_rows
 from pocketlens.cli.loss_options import loss_options, losses_from
-from pocketlens.lensfile.reader import read_lens
+from pocketlens.importers.contents import read_contents
 from pocketlens.report.lens_page import lens_page
 from pocketlens.sweep.ledger import LEDGER, Ledger
 from pocketlens.sweep.points import LeftOut
@@ -45,7 +45,7 @@ def command(
     """
     target = out or beside(lens, ".html")
     keep_apart(lens, target)
-    contents = read_lens(lens)
+    contents = read_contents(lens)
     rows: tuple[Row, ...] = ()
     left_out: list[LeftOut] = []
     if sweep is not None:
