@@ -183,6 +183,20 @@ def test_the_cut_is_from_the_middle_and_loses_the_stretched_mean() -> None:
     np.testing.assert_array_equal(cut_out(formed, recipe, 1), formed - cubic(mean, 11, 20))
 
 
+def test_a_stretched_mean_is_kept_and_cannot_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    mean = np.full((11, 11, 3), 90, "<f4").tobytes()
+    recipe = replace(PLAIN, mean_picture=mean)
+    kept = mean_at(recipe, 11, 20)
+    assert mean_at(replace(recipe, height=8), 11, 20) is kept
+    with pytest.raises(ValueError, match="read-only"):
+        kept[:] = 0
+    other = replace(recipe, mean_picture=np.full((11, 11, 3), 91, "<f4").tobytes())
+    assert mean_at(other, 11, 20).max() == 91
+    monkeypatch.setattr(ccv, "MOST_KEPT_PIXELS", 11 * 20 - 1)
+    assert mean_at(recipe, 11, 20) is not kept
+    np.testing.assert_array_equal(mean_at(recipe, 11, 20), kept)
+
+
 def test_channels_mean_and_scale_of_a_cut() -> None:
     formed = noise(10, 11, 11, 3).astype(np.float32)
     turned = replace(PLAIN, channels="bgr", mean=(1.0, 2.0, 3.0), scale=(2.0, 4.0, 8.0))
