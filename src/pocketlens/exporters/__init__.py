@@ -1,0 +1,1 @@
+"""A lens in the files of other programs."""

@@ -1,0 +1,1 @@
+"""Networks that go by a name: published layer lists, with random weights."""
