@@ -20,7 +20,7 @@ from pocketlens._version import __version__
 
 if TYPE_CHECKING:
     from pocketlens._bundled import bundled
-    from pocketlens._door import compress, evaluate
+    from pocketlens._door import compress, convert, evaluate
     from pocketlens.base.errors import (
         DataError,
         EngineError,
@@ -41,6 +41,7 @@ _PLACES = {
     "open": "pocketlens.classify.lens:open_lens",
     "bundled": "pocketlens._bundled",
     "compress": "pocketlens._door",
+    "convert": "pocketlens._door",
     "evaluate": "pocketlens._door",
     "DataError": "pocketlens.base.errors",
     "EngineError": "pocketlens.base.errors",
@@ -68,6 +69,7 @@ __all__ = [
     "__version__",
     "bundled",
     "compress",
+    "convert",
     "evaluate",
     "open",
 ]

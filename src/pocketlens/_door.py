@@ -16,6 +16,7 @@ from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import compress as _compress
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
+from pocketlens.exporters.story import convert_lens
 from pocketlens.images.recipe import Recipe
 from pocketlens.images.views import Crops
 from pocketlens.importers.reader import read_model
@@ -139,6 +140,29 @@ def evaluate(
     with open_lens(lens) as opened:
         dataset = open_dataset(Path(data), opened.labels)
         return evaluate_lens(opened, dataset, against=against, crops=crops, progress=progress)
+
+
+def convert(
+    lens: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    to: str,
+    name: str | None = None,
+    progress: Progress = silent,
+) -> tuple[Path, ...]:
+    """Write a lens file as files of another program.
+
+    lens      a lens file
+    folder    where the files go; made where it is missing
+    to        "ccv": a database that ccv's convnets read, PNG pictures of palette indices beside it
+    name      of the files; None: the lens file's, without its ending
+    progress  told how far the work is
+    returns   what was written, the database first
+
+    Raises ModelError 'ccv-cannot-express' where ccv has no such network; UsageError,
+    LensFileError, FileError.
+    """
+    return convert_lens(Path(lens), Path(folder), to=to, name=name, progress=progress).files
 
 
 def _said(**options: object) -> list[str]:

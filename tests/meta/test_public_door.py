@@ -22,6 +22,7 @@ DOOR = {
     "__version__",
     "bundled",
     "compress",
+    "convert",
     "evaluate",
     "open",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pocketlens.base.errors import FileError, UsageError
@@ -23,12 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     On any exception, Ctrl-C included, the temporary file is removed and `path` is as it was.
     Raises FileError 'cannot-write' when the folder is missing or read-only, or the disk is full.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _sibling(path)
     try:
         yield temporary
         _sync(temporary)
@@ -39,6 +34,52 @@ def replacing(path: Path) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_together(
+    paths: Sequence[Path], *, removed: Sequence[Path] = ()
+) -> Iterator[dict[Path, Path]]:
+    """Yield temporary siblings, by path, that become `paths` when the block ends well.
+
+    Files that belong together are never a mix of old and new: the last path, without which the
+    others mean nothing, is taken away before the first of them is replaced and comes back last.
+
+    removed  files of the old ones that the new ones do not have; gone when the new ones come
+    Before the first is replaced, all are complete and on the disk; on any exception until then,
+    Ctrl-C included, everything is as it was. Raises FileError 'cannot-write'.
+    """
+    temporaries: dict[Path, Path] = {}
+    *others, last = paths
+    try:
+        for path in paths:
+            temporaries[path] = _sibling(path)
+        yield temporaries
+        for path, temporary in temporaries.items():
+            _sync(temporary)
+            _give_usual_mode(temporary, path)
+        if others or removed:
+            last.unlink(missing_ok=True)
+        for path in removed:
+            path.unlink(missing_ok=True)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
+        for folder in {path.parent for path in paths}:
+            _sync_folder(folder)
+    except OSError as error:
+        raise cannot_write(last, error) from error
+    finally:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _sibling(path: Path) -> Path:
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    os.close(handle)
+    return Path(name)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "compress": "Make a lens from a trained model.",
     "classify": "Name what is on photos.",
     "eval": "Measure a lens's missing rates on labelled photos.",
+    "convert": "Write a lens as files of another program: ccv's.",
     "inspect": "Show what is in a lens, tensor by tensor.",
     "sweep": "Measure a model at many sizes in one table.",
     "report": "Write a page about a lens.",
