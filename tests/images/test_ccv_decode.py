@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,21 @@ def test_sixteen_bits_keep_the_high_byte() -> None:
     expected = np.repeat((wide >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
     assert (decode_as_ccv(png(Image.fromarray(wide))) == expected).all()
     assert (decode_as_ccv(Image.fromarray(wide.astype(np.int32), "I")) == expected).all()
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_of_colour_and_transparency_as_well(colour: int, channels: int) -> None:
+    wide = np.random.default_rng(7).integers(0, 65536, (5, 7, channels), dtype=np.uint16)
+    header = struct.pack(">IIBBBBB", 7, 5, 16, colour, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in wide)
+    gamma = struct.pack(">I", 220_000)
+    chunks = [(b"IHDR", header), (b"gAMA", gamma), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    high = (wide >> 8).astype(np.uint8)
+    assert (decode_as_ccv(data) == (high[:, :, :3] if channels > 2 else high[:, :, :1])).all()
 
 
 def test_low_bit_depths_are_expanded() -> None:
