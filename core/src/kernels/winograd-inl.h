@@ -37,12 +37,17 @@ int32_t channel_blocks_of(const Conv2d& conv) {
   return ceil_div(conv.channels / conv.groups, kLanes);
 }
 
+// Of a panel block: some have one less.
+int32_t most_panels(const PanelBlocks& blocks) {
+  return ceil_div(blocks.group_panels, blocks.group_blocks);
+}
+
 WinogradCut winograd_cut(const Conv2d& conv) {
   WinogradCut cut;
   cut.tiles_x = ceil_div(conv.out_w, 2);
   cut.tiles = cut.tiles_x * ceil_div(conv.out_h, 2);
   cut.blocks = panel_blocks(conv);
-  const int32_t panels = ceil_div(cut.blocks.group_panels, cut.blocks.group_blocks);
+  const int32_t panels = most_panels(cut.blocks);
   const int64_t tile_floats = kPositions * kLanes * (channel_blocks_of(conv) + panels);
   const int32_t goal = most(kFewestTiles, (int32_t)(kItemFloats / tile_floats));
   cut.runs = ceil_div(cut.tiles, goal);
@@ -84,6 +89,8 @@ struct WinogradRun {
   size_t patch_step, weight_step, sum_step;  // between positions
 };
 
+// Channel blocks of a slice, of weights with so many panels at most: the same for all panel blocks,
+// for scratch is laid out for the largest.
 int32_t winograd_slice_blocks(int32_t panels) {
   return most(1, kWinogradSliceFloats / (kPositions * kLanes * kLanes * panels));
 }
@@ -96,7 +103,7 @@ struct WinogradScratch {
 
 WinogradScratch winograd_scratch(const Conv2d& conv, const WinogradCut& cut) {
   const size_t tiles = (size_t)ceil_div(cut.tiles, cut.runs);
-  const int32_t panels = ceil_div(cut.blocks.group_panels, cut.blocks.group_blocks);
+  const int32_t panels = most_panels(cut.blocks);
   const int32_t blocks = least(channel_blocks_of(conv), winograd_slice_blocks(panels));
   WinogradScratch s;
   s.patch_step = position_floats((size_t)channel_blocks_of(conv) * tiles * kLanes);
@@ -307,7 +314,7 @@ void transform_outputs(const WinogradRun& run, const PanelBlock& block) {
 void run_winograd_block(const WinogradRun& run, int32_t number) {
   const PanelBlock block = panel_block(run.conv, run.cut.blocks, number);
   const int32_t blocks = channel_blocks_of(run.conv);
-  const int32_t step = winograd_slice_blocks(block.panels);
+  const int32_t step = winograd_slice_blocks(most_panels(run.cut.blocks));
   for (int32_t first = 0; first < blocks; first += step) {
     const int32_t some = least(step, blocks - first);
     transform_weights(run, block, first, some);
