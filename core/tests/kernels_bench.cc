@@ -45,7 +45,8 @@ constexpr ConvShape dense(int c, int o, int k, int s, int out) {
 }
 
 constexpr ConvShape depthwise(int c, int k, int s, int out) {
-  return {1, c, c, c, k, k, s, s, 1, 1, out, out, false, false, 0};
+  const int pad = k / 2;
+  return {1, c, c, c, k, k, s, s, 1, 1, out, out, false, false, 0, false, pad, pad, pad, pad};
 }
 
 constexpr ConvShape grouped(int c, int o, int groups, int k, int s, int out) {

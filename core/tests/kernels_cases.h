@@ -142,9 +142,13 @@ struct ConvShape {
   bool compact, residual;
   int row_gap;          // pixels between rows that belong to no window
   bool scaled = false;  // channels have factors
+  // Zeros around the input that a depthwise conv2d thinks of itself.
+  int top = 0, left = 0, bottom = 0, right = 0;
 
-  int in_h() const { return (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1; }
-  int in_w() const { return (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1; }
+  int in_h() const { return reach_h() - top - bottom; }
+  int in_w() const { return reach_w() - left - right; }
+  int reach_h() const { return (out_h - 1) * stride_h + (kernel_h - 1) * dilation_h + 1; }
+  int reach_w() const { return (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1; }
   int depth() const { return channels / groups * kernel_h * kernel_w; }
   double flops() const { return 2.0 * images * outputs * out_h * out_w * depth(); }
 };
@@ -185,6 +189,10 @@ struct ConvCase {
             s.dilation_w,
             s.out_h,
             s.out_w,
+            s.in_h(),
+            s.in_w(),
+            s.top,
+            s.left,
             image,
             block,
             row,

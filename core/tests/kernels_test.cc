@@ -151,6 +151,15 @@ void test_conv(const KernelTable& table, Random& random, const ConvShape& shape,
   }
 }
 
+// Some zeros around the input; a row and a column of it are left.
+void pad(Random& random, ConvShape* s) {
+  const int height = s->reach_h(), width = s->reach_w();
+  s->top = random.below(std::min(height, s->kernel_h * s->dilation_h + 1));
+  s->bottom = random.below(std::min(height - s->top, s->kernel_h * s->dilation_h + 1));
+  s->left = random.below(std::min(width, s->kernel_w * s->dilation_w + 1));
+  s->right = random.below(std::min(width - s->left, s->kernel_w * s->dilation_w + 1));
+}
+
 ConvShape random_conv(Random& random) {
   const int sizes[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 48, 64};
   const int kernels[] = {1, 1, 3, 5, 7}, strides[] = {1, 1, 2, 3}, dilations[] = {1, 1, 1, 2, 3};
@@ -180,7 +189,8 @@ void test_convs(const KernelTable& table, Random& random) {
   }
   for (int repeat = 0; repeat < share_of(300); ++repeat) {  // as Winograd's way takes them
     ConvShape s = random_conv(random);
-    const int many[] = {8, 16, 17, 40, 100, 160, 300};
+    // Up to several slices of weights, and outputs whose panels are not shared out evenly.
+    const int many[] = {8, 16, 17, 40, 72, 100, 160, 300, 520};
     s.groups = 1 + random.below(2);
     s.channels = s.groups == 1 ? random.pick(many) : 2 * kLanes * (1 + random.below(3));
     s.outputs = s.groups == 1 ? random.pick(many) : 2 * kLanes * (1 + random.below(6));
@@ -204,6 +214,7 @@ void test_convs(const KernelTable& table, Random& random) {
     ConvShape s = random_conv(random);
     s.groups = s.outputs = s.channels;
     s.scaled = false;
+    if (random.below(4)) pad(random, &s);
     test_conv(table, random, s, true);
   }
   if (percent < 100) return;

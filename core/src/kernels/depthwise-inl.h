@@ -1,5 +1,9 @@
 // depthwise: one channel a lane. The inputs of a row are loaded once and added to every output of
 // the step that sees them; a work item is a block of 16 channels times a tile of rows.
+//
+// The input has no halo: rows of taps that lie outside are left out, and steps at the left and
+// right edge look where a column lies before they load it. So a depthwise conv2d, which does little
+// with each value, needs no padded copy of its input.
 #ifndef POCKETLENS_KERNELS_DEPTHWISE_INL_H
 #define POCKETLENS_KERNELS_DEPTHWISE_INL_H
 
@@ -19,8 +23,9 @@ int32_t depthwise_row_tiles(const Conv2d& conv) {
 
 // One row of one vector of channels; every pointer already stands at the vector.
 struct DepthwiseRow {
-  const float* input;
-  const float* weights;  // [kernel_h * kernel_w][16]
+  const float* input;    // column 0 of the first row of taps that lies inside
+  int32_t taps_down;     // rows of taps inside
+  const float* weights;  // of that row: [taps_down * kernel_w][16]
   const float* residual;
   float* output;
   V bias, low, high;
@@ -32,21 +37,24 @@ POCKETLENS_INLINE void finish(const DepthwiseRow& row, int32_t pixel, V sum) {
   store(row.output + place, clamp(sum, row.low, row.high));
 }
 
-// kPixels neighbours of a kernel kKernel wide, at a stride known when this is compiled.
-template <int kKernel, int kStride, int kPixels>
+// kPixels neighbours of a kernel kKernel wide, at a stride known when this is compiled. kEdge: some
+// of the columns may lie outside of the input.
+template <int kKernel, int kStride, int kPixels, bool kEdge>
 POCKETLENS_INLINE void depthwise_step(const Conv2d& conv, const DepthwiseRow& row, int32_t pixel) {
   V sum[kPixels];
   POCKETLENS_UNROLL
   for (int p = 0; p < kPixels; ++p) sum[p] = row.bias;
-  const float* input = row.input + (size_t)pixel * kStride * kLanes;
+  const int32_t column = pixel * kStride - conv.pad_left;
+  const float* input = row.input;
   const float* weights = row.weights;
-  for (int32_t y = 0; y < conv.kernel_h; ++y) {
+  for (int32_t y = 0; y < row.taps_down; ++y) {
     V weight[kKernel];
     POCKETLENS_UNROLL
     for (int i = 0; i < kKernel; ++i) weight[i] = load(weights + i * kLanes);
     POCKETLENS_UNROLL
     for (int i = 0; i < (kPixels - 1) * kStride + kKernel; ++i) {
-      const V x = load(input + i * kLanes);
+      if (kEdge && (uint32_t)(column + i) >= (uint32_t)conv.in_w) continue;
+      const V x = load(input + (ptrdiff_t)(column + i) * kLanes);
       POCKETLENS_UNROLL
       for (int p = 0; p < kPixels; ++p) {
         const int tap = i - p * kStride;
@@ -64,7 +72,13 @@ POCKETLENS_INLINE void depthwise_step(const Conv2d& conv, const DepthwiseRow& ro
 template <int kKernel, int kStride, int kPixels>
 void depthwise_steps(const Conv2d& conv, const DepthwiseRow& row, int32_t pixel, int32_t count) {
   for (; count > 0; --count, pixel += kPixels) {
-    depthwise_step<kKernel, kStride, kPixels>(conv, row, pixel);
+    const int32_t begin = pixel * kStride - conv.pad_left;
+    const int32_t end = begin + (kPixels - 1) * kStride + kKernel;
+    if (begin >= 0 && end <= conv.in_w) {
+      depthwise_step<kKernel, kStride, kPixels, false>(conv, row, pixel);
+    } else {
+      depthwise_step<kKernel, kStride, kPixels, true>(conv, row, pixel);
+    }
   }
 }
 
@@ -98,10 +112,12 @@ void depthwise_row_any(const Conv2d& conv, const DepthwiseRow& row, int32_t lane
   for (int32_t x = 0; x < conv.out_w; ++x) {
     V sum = row.bias;
     const float* weights = row.weights;
-    for (int32_t ky = 0; ky < conv.kernel_h; ++ky) {
+    for (int32_t ky = 0; ky < row.taps_down; ++ky) {
       for (int32_t kx = 0; kx < conv.kernel_w; ++kx, weights += kLanes) {
+        const int32_t column = x * conv.stride_w - conv.pad_left + kx * conv.dilation_w;
+        if (column < 0 || column >= conv.in_w) continue;
         const float* at = row.input + (size_t)(ky * conv.dilation_h) * conv.in_row +
-                          (size_t)(x * conv.stride_w + kx * conv.dilation_w) * conv.in_pixel;
+                          (size_t)column * conv.in_pixel;
         V input = {};
         if (lanes >= kWidth) {
           input = load(at);
@@ -128,6 +144,19 @@ DepthwiseRowKernel depthwise_kernel(const Conv2d& conv) {
   return nullptr;
 }
 
+// Rows of taps, from `first` on, that lie inside of the input: the first in its row `row`.
+struct Taps {
+  int32_t first, count, row;
+};
+
+Taps taps_inside(const Conv2d& conv, int32_t y) {
+  const int32_t top = y * conv.stride_h - conv.pad_top;
+  const int32_t first = top < 0 ? ceil_div(-top, conv.dilation_h) : 0;
+  const int32_t end = least(conv.kernel_h, ceil_div(conv.in_h - top, conv.dilation_h));
+  if (end <= first) return {0, 0, 0};  // nothing but padding
+  return {first, end - first, top + first * conv.dilation_h};
+}
+
 // Output row y of channel block `block` of image n.
 void run_depthwise_row(const Conv2d& conv, const float* weights, const Range& clip, int32_t n,
                        int32_t block, int32_t y) {
@@ -135,10 +164,13 @@ void run_depthwise_row(const Conv2d& conv, const float* weights, const Range& cl
   const size_t place =
       (size_t)n * conv.out_image +
       ((size_t)block * (size_t)conv.out_h + (size_t)y) * (size_t)conv.out_w * kLanes;
+  const Taps taps = taps_inside(conv, y);
   const float* input = conv.input + (size_t)n * conv.in_image + (size_t)block * conv.in_block +
-                       (size_t)(y * conv.stride_h) * conv.in_row;
+                       (size_t)taps.row * conv.in_row;
+  weights += taps.first * conv.kernel_w * kLanes;
   for (int32_t lane = 0; lane < kLanes; lane += kWidth) {
     const DepthwiseRow row = {input + lane,
+                              taps.count,
                               weights + lane,
                               conv.residual ? conv.residual + place + lane : nullptr,
                               conv.output + place + lane,

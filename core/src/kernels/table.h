@@ -58,7 +58,9 @@ struct Weights {
 // benchmarks. kWinograd: where a shape does not allow it, plainly.
 enum class ConvWay : uint8_t { kQuickest, kPlain, kWinograd };
 
-// One conv2d on an input that is already padded (no bounds are checked while it runs).
+// One conv2d on an input that is already padded (no bounds are checked while it runs); but a
+// depthwise one pads it itself: there the input is in_h x in_w, with pad_top rows of zeros above
+// and pad_left columns before it, and as many below and after as the output asks for.
 //   input   element (n, block, y, x, lane) at
 //           n*in_image + block*in_block + y*in_row + x*in_pixel + lane   (floats)
 //           A picture of few channels may be compact: one block, in_pixel == channels.
@@ -68,6 +70,7 @@ struct Conv2d {
   int32_t images, channels, outputs, groups;
   int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
   int32_t out_h, out_w;
+  int32_t in_h, in_w, pad_top, pad_left;  // of a depthwise conv2d
   size_t in_image, in_block, in_row, in_pixel, out_image;
   const float* input;
   const float* bias;      // never null

@@ -1,4 +1,5 @@
-// conv2d: the kernels want a padded picture, so a halo is put around it where there are pads.
+// conv2d: the kernels want a padded picture, so a halo is put around it where there are pads. A
+// depthwise one goes without.
 #include <new>
 
 #include "plan/ops.h"
@@ -60,6 +61,10 @@ Conv2d describe(const Builder& builder, const Op& op, Reference input, Form form
   conv.stride_w = op.integer(kStrides + 1);
   conv.dilation_h = op.integer(kDilations);
   conv.dilation_w = op.integer(kDilations + 1);
+  conv.in_h = x.dims[2];
+  conv.in_w = x.dims[3];
+  conv.pad_top = op.integer(kPads);
+  conv.pad_left = op.integer(kPads + 1);
   conv.out_h = y.dims[2];
   conv.out_w = y.dims[3];
   const Pictures out = pictures_of(y);
@@ -77,20 +82,22 @@ bool build_conv2d(Builder& builder, const Op& op) {
 
 bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Reference scale) {
   using namespace conv2d_at;
-  const bool picture = builder.shape(input).dims[1] < kLanes && op.integer(kGroups) == 1 &&
-                       !builder.stands_blocked(input);
+  const int32_t channels = builder.shape(input).dims[1], groups = op.integer(kGroups);
+  const bool picture = channels < kLanes && groups == 1 && !builder.stands_blocked(input);
+  const bool depthwise = groups == channels && groups == builder.shape(op.input(1)).dims[0];
   Form form;
-  form.layout = picture ? Layout::kCompact : Layout::kBlocked;
-  form.halo = {op.integer(kPads), op.integer(kPads + 1), op.integer(kPads + 2),
-               op.integer(kPads + 3)};
+  form.layout = picture && !depthwise ? Layout::kCompact : Layout::kBlocked;
+  if (!depthwise) {
+    form.halo = {op.integer(kPads), op.integer(kPads + 1), op.integer(kPads + 2),
+                 op.integer(kPads + 3)};
+  }
   ConvStep* step = new (std::nothrow) ConvStep;
   Owned<Step> owned(step);
   if (step == nullptr) return false;
   step->kernels = &builder.kernels;
   step->conv = describe(builder, op, input, form);
   step->conv.weights = builder.weights->weights(op.input(1).number());
-  step->depthwise =
-      step->conv.groups == step->conv.channels && step->conv.groups == step->conv.outputs;
+  step->depthwise = depthwise;
   if (!read_constant(builder, op.input(2), static_cast<size_t>(step->conv.outputs), &step->bias)) {
     return false;
   }
