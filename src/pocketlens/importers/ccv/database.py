@@ -26,6 +26,10 @@ MOST_FILE_BYTES = 16 * 1024**3
 MOST_BLOB_BYTES = 2**31 - 1
 MOST_ROWS = 4096
 """Of any table that is read."""
+MOST_TEXT = 1000
+"""Of bytes where a number belongs: one row is in memory at a time, but all of them are kept."""
+MOST_STEPS = 5_000_000
+"""Of SQLite's machine in one query: in a hostile file a tree of pages may lead to itself."""
 
 LAYER_COLUMNS = (
     "layer", "type",
@@ -92,11 +96,16 @@ class Database:
     def rows(self, table: str, columns: Sequence[str]) -> list[tuple[Value, ...]]:
         """Columns of every row, given as SQL: names of plain ones, and told() of blobs."""
         query = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED LIMIT {MOST_ROWS + 1}"
-        rows = self._database.execute(query).fetchall()
-        if len(rows) > MOST_ROWS:
-            raise ModelError(
-                f"its table '{table}' has more than {MOST_ROWS:,} rows", slug="ccv-too-large"
-            )
+        rows: list[tuple[Value, ...]] = []
+        for row in self._database.execute(query):
+            long = any(len(value) > MOST_TEXT for value in row if isinstance(value, str | bytes))
+            if len(rows) == MOST_ROWS or long:
+                what = f"a text of more than {MOST_TEXT}" if long else f"more than {MOST_ROWS:,}"
+                raise ModelError(
+                    f"its table '{table}' has {what} {'bytes' if long else 'rows'}",
+                    slug="ccv-too-large",
+                )
+            rows.append(row)
         return rows
 
     def blob(self, table: str, column: str, key: str, value: Value) -> bytes:
@@ -186,6 +195,7 @@ def _defend(database: sqlite3.Connection, file_bytes: int) -> None:
     for setting in settings:
         database.execute(f"PRAGMA {setting}")
     database.set_authorizer(_only_looking)
+    database.set_progress_handler(lambda: 1, MOST_STEPS)
 
 
 def _only_looking(action: int, first: str | None, *_: str | None) -> int:
