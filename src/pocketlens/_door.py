@@ -13,7 +13,7 @@ from pocketlens.compression.about import About
 from pocketlens.compression.price import asked_price
 from pocketlens.compression.priced import compress_at_price
 from pocketlens.compression.settings import Settings
-from pocketlens.compression.story import compress as _compress
+from pocketlens.compression.story import compress_imported
 from pocketlens.evaluation.datasets import open_dataset
 from pocketlens.evaluation.lenses import Evaluation, evaluate_lens
 from pocketlens.exporters.story import convert_lens
@@ -22,6 +22,8 @@ from pocketlens.images.views import Crops
 from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import read_labels
 from pocketlens.labels.labels import Label
+from pocketlens.labels.order import checked_wnids, read_wnids
+from pocketlens.labels.synsets import Synsets, read_synsets
 from pocketlens.tuning.finish import asked_tuning
 
 
@@ -42,6 +44,8 @@ def compress(
     crush: int | None = 4,
     recipe: Recipe | str | None = None,
     labels: Sequence[Label | str] | str | os.PathLike[str] | None = None,
+    wnids: Sequence[str] | str | os.PathLike[str] | None = None,
+    synsets: str | os.PathLike[str] | None = None,
     name: str | None = None,
     licence: str | None = None,
     planes: Mapping[int, str | os.PathLike[str]] | None = None,
@@ -55,6 +59,9 @@ def compress(
     recipe        a Recipe or a preset's name; None: what the model says (ccv's does), else the
                   preset 'imagenet'
     labels        names, or a file of them; None: what the model says, else numbers
+    wnids         WordNet ids in the order of the classes, or a file of them: labels with ids may
+                  then have any order
+    synsets       tree of synsets as XML that gives labels with ids their paths
     planes        PNG pictures of weights by layer, {10: "layer-10-4bit.png"}, of a network of
                   ccv's; those not named are looked for beside it
     progress      told how far the work is
@@ -81,39 +88,22 @@ def compress(
     Raises ModelError, UsageError, DataError, ImageError, FileError, MissingExtraError.
     """
     source, target = Path(model), Path(out)
-    pictures = None if planes is None else {int(layer): Path(planes[layer]) for layer in planes}
-    about = About(recipe, _labels(labels), name, licence)
+    about = About(recipe, _labels(labels), name, licence, _wnids(wnids), _synsets(synsets))
     price = asked_price(
-        size=max_size,
-        drop_points=max_drop,
-        lagrangian=lagrangian,
-        photos=None if photos is None else Path(photos),
-        seed=seed,
+        size=max_size, drop_points=max_drop, lagrangian=lagrangian, photos=_path(photos), seed=seed,
         threads=threads,
         widths=_said(bits=bits, palette_size=palette_size, group_rows=group_rows),
-    )
+    )  # fmt: skip
     tuning = asked_tuning(tune, price)
-    settings = Settings(
-        bits=8 if bits is None else bits,
-        palette_size=palette_size,
-        group_rows=group_rows,
-        crush=crush,
-    )
+    settings = Settings(8 if bits is None else bits, palette_size, group_rows, crush)
+    keep_apart(source, target)
+    pictures = None if planes is None else {int(layer): Path(planes[layer]) for layer in planes}
+    imported = read_model(source, planes=pictures)
     if price is None:
-        _compress(
-            source, target, settings=settings, about=about, planes=pictures, progress=progress
-        )
+        compress_imported(imported, target, settings=settings, about=about, progress=progress)
     else:
-        keep_apart(source, target)
-        compress_at_price(
-            read_model(source, planes=pictures),
-            target,
-            price=price,
-            crush=settings.crush,
-            about=about,
-            finish=tuning,
-            progress=progress,
-        )
+        compress_at_price(imported, target, price=price, crush=crush, about=about, finish=tuning,
+                          progress=progress)  # fmt: skip
     return open_lens(out)
 
 
@@ -178,3 +168,17 @@ def _labels(
     if isinstance(labels, (str, os.PathLike)):
         return read_labels(Path(labels))
     return tuple(label if isinstance(label, Label) else Label(label) for label in labels)
+
+
+def _wnids(wnids: Sequence[str] | str | os.PathLike[str] | None) -> tuple[str, ...] | None:
+    if isinstance(wnids, (str, os.PathLike)):
+        return read_wnids(Path(wnids))
+    return None if wnids is None else checked_wnids(wnids, where="'wnids'")
+
+
+def _synsets(synsets: str | os.PathLike[str] | None) -> Synsets | None:
+    return None if synsets is None else read_synsets(Path(synsets))
+
+
+def _path(path: str | os.PathLike[str] | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -30,6 +30,8 @@ from pocketlens.images.recipe import describe
 from pocketlens.importers.imported import Imported
 from pocketlens.importers.reader import read_model
 from pocketlens.labels.files import read_labels
+from pocketlens.labels.order import read_wnids
+from pocketlens.labels.synsets import read_synsets
 from pocketlens.tuning.finish import asked_tuning
 
 
@@ -60,6 +62,10 @@ from pocketlens.tuning.finish import asked_tuning
               help="PNG picture of a layer's weights, of a network of ccv's.  [default: "
               "layer-N*.png beside MODEL]")  # fmt: skip
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
+@click.option("--wnids", type=click.Path(path_type=Path), help="WordNet ids in the order of the "
+              "network's classes, one a line: labels with ids may have any order.")  # fmt: skip
+@click.option("--synsets", type=click.Path(path_type=Path), help="Tree of synsets as XML: labels "
+              "with WordNet ids get their paths from it.")  # fmt: skip
 @click.option("--name", help="Name of the lens.  [default: the model's]")
 @click.option("--licence", help="Licence text or SPDX name to keep in the lens.")
 @recipe_options
@@ -76,12 +82,12 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
     pocketlens compress model.onnx --max-drop 0.5 --photos labelled/
     pocketlens compress model.onnx --max-size 25kB --photos unlabelled/ --tune
     pocketlens compress klaus.sqlite3 --plane 10=layer-10-4bit.png
+    pocketlens compress klaus.sqlite3 --wnids image-net-2012.wnid --labels names.txt
     """
     target = out or beside(model, ".lens")
     keep_apart(model, target)
     request = recipe_from(options)
-    labels = read_labels(options["labels"]) if options["labels"] else None
-    about = About(request, labels, options["name"], options["licence"])
+    about = _about(request, options)
     price = _price(options)
     planes = read_planes(options["planes"])
     tuning = asked_tuning(options["tune"], price, tell=tuning_log(hidden=options["as_json"]))
@@ -143,6 +149,18 @@ def _told_by(request: RecipeRequest, imported: Imported) -> str:
     if imported.recipe is not None:
         return " (as the model says)"
     return " (assumed: say --preset, or spell it out)"
+
+
+def _about(request: RecipeRequest, options: dict[str, Any]) -> About:
+    labels, wnids, synsets = (options[name] for name in ("labels", "wnids", "synsets"))
+    return About(
+        request,
+        read_labels(labels) if labels else None,
+        options["name"],
+        options["licence"],
+        read_wnids(wnids) if wnids else None,
+        read_synsets(synsets) if synsets else None,
+    )
 
 
 def _settings(options: dict[str, Any]) -> Settings:

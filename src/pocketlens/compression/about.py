@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pocketlens.compression.recipes import RecipeRequest
     from pocketlens.images.recipe import Recipe
     from pocketlens.labels.labels import Label
+    from pocketlens.labels.synsets import Synsets
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,13 @@ class About:
     labels   one a class; None: what the model says, else numbers
     name     for people; None: the model's
     licence  text or SPDX name; None: what the model says
+    wnids    WordNet ids in the order of the network's classes; None: labels are in it already
+    synsets  the tree that gives labels with WordNet ids their paths; None: they have what they have
     """
 
     recipe: Recipe | RecipeRequest | str | None = None
     labels: tuple[Label, ...] | None = None
     name: str | None = None
     licence: str | None = None
+    wnids: tuple[str, ...] | None = None
+    synsets: Synsets | None = None

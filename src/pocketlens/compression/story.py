@@ -20,7 +20,9 @@ from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.graph.graph import Network
 from pocketlens.importers.imported import Imported
 from pocketlens.importers.reader import read_model
-from pocketlens.labels.files import numbered
+from pocketlens.labels.labels import numbered
+from pocketlens.labels.order import in_order, refuse_sorted
+from pocketlens.labels.synsets import with_paths
 from pocketlens.lensfile.contents import LensContents, Provenance
 from pocketlens.lensfile.writer import write_lens
 
@@ -64,15 +66,7 @@ def compress_imported(
 ) -> LensContents:
     """Give every tensor of a network its fate, and write a lens: compress() says the rest."""
     settings, about = settings or Settings(), about or About()
-    contents = pack(
-        imported,
-        settings=settings,
-        recipe=about.recipe,
-        labels=about.labels,
-        name=about.name,
-        licence=about.licence,
-        progress=progress,
-    )
+    contents = _packed(imported, settings=settings, about=about, progress=progress)
     write_lens(out, contents, progress=progress)
     return contents
 
@@ -92,6 +86,12 @@ def pack(
     Palettes that the network came with stay, whatever the settings ask of all tensors.
     """
     about = About(recipe, labels, name, licence)
+    return _packed(imported, settings=settings, about=about, progress=progress)
+
+
+def _packed(
+    imported: Imported, *, settings: Settings, about: About, progress: Progress
+) -> LensContents:
     empty = frame(imported, settings=settings.to_json(), about=about)
     network = imported.network
     records = store_tensors(
@@ -109,14 +109,14 @@ def frame(imported: Imported, *, settings: str, about: About) -> LensContents:
     """A lens without its tensors: made before the long work, so that a typo is told early.
 
     settings  what was asked, as JSON text
-    Raises UsageError, ModelError where labels, recipe and network do not fit together.
+    Raises UsageError, ModelError, DataError where labels, recipe and network do not fit together.
     """
     licence = about.licence if about.licence is not None else imported.licence
     return LensContents(
         name=about.name or imported.name,
         graph=imported.network.graph,
         tensors=(),
-        labels=_fitting_labels(about.labels or imported.labels, imported),
+        labels=_fitting_labels(about, imported),
         recipe=_fitting_recipe(about.recipe, imported),
         provenance=Provenance(
             source_name=imported.source_name,
@@ -152,8 +152,15 @@ def _class_count(imported: Imported) -> int:
     return graph.shapes[graph.outputs[0]][-1]
 
 
-def _fitting_labels(labels: tuple[Label, ...], imported: Imported) -> tuple[Label, ...]:
+def _fitting_labels(about: About, imported: Imported) -> tuple[Label, ...]:
     classes = _class_count(imported)
+    labels = about.labels or imported.labels
+    if about.wnids is not None:
+        labels = in_order(labels, about.wnids)
+    elif imported.class_order == "ilsvrc2012":
+        refuse_sorted(labels, source=imported.source_name)
+    if about.synsets is not None:
+        labels = with_paths(labels, about.synsets)
     if not labels:
         return numbered(classes)
     if len(labels) != classes:

@@ -30,21 +30,25 @@ def read_wnids(path: Path) -> tuple[str, ...]:
     A name may follow an id; any file that read_labels() takes will do, if every class has its id.
     Raises as read_labels(); DataError 'wnids-not-understood'.
     """
-    wnids = tuple(label.wnid for label in read_labels(path))
+    return checked_wnids([label.wnid for label in read_labels(path)], where=f"'{path}'")
+
+
+def checked_wnids(wnids: Sequence[str], *, where: str) -> tuple[str, ...]:
+    """WordNet ids, all of them some and all different. Raises DataError 'wnids-not-understood'."""
     for number, wnid in enumerate(wnids):
         if not _WNID.fullmatch(wnid):
             raise DataError(
-                f"Class {number} in '{path}' has no WordNet id. Expected one a class, in the order "
+                f"Class {number} in {where} has no WordNet id. Expected one a class, in the order "
                 "of the network, each an 'n' and eight digits: n02119789.",
                 slug="wnids-not-understood",
             )
     twice = _twice(wnids)
     if twice:
         raise DataError(
-            f"WordNet id {twice} stands twice in '{path}'. Expected one a class.",
+            f"WordNet id {twice} stands twice in {where}. Expected one a class.",
             slug="wnids-not-understood",
         )
-    return wnids
+    return tuple(wnids)
 
 
 def in_order(labels: Sequence[Label] | None, wnids: Sequence[str]) -> tuple[Label, ...]:
