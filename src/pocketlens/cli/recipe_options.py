@@ -13,7 +13,7 @@ from pocketlens.images.presets import PRESETS
 
 OPTIONS = (
     click.option("--preset", type=click.Choice(sorted(PRESETS)),
-                 help="How photos become the input.  [default: imagenet]"),
+                 help="How photos become the input.  [default: what MODEL says, else imagenet]"),
     click.option("--resize", help="none, exact:HEIGHTxWIDTH, shorter:PIXELS or ccv:HEIGHTxWIDTH."),
     click.option("--filter", "filter_name", help="Resampling filter, as Pillow names it."),
     click.option("--crop", help="Size of the crop: PIXELS or HEIGHTxWIDTH."),

@@ -82,7 +82,9 @@ def area(pixels: Samples, height: int, width: int) -> NDArray[np.float32]:
     """
     import numpy as np
 
-    _, columns, channels = pixels.shape
+    rows, columns, channels = pixels.shape
+    if columns > 8 * rows:  # the second axis is gone along once a block: let it be the short one
+        return area(pixels.transpose(1, 0, 2), width, height).transpose(1, 0, 2)
     out = np.empty((height, width, channels), np.float32)
     step = max(1, BLOCK_BYTES // (columns * channels * 8))
     for top in range(0, height, step):
@@ -111,8 +113,8 @@ def cubic(pixels: Samples, height: int, width: int) -> NDArray[np.float32]:
     for top in range(0, height, step):
         places, weights = down[0][:, top : top + step], down[1][:, top : top + step]
         read, among = np.unique(places, return_inverse=True)
-        lines = pixels[read].astype(np.float32).transpose(1, 0, 2)
-        lines = _blended(lines, *across).transpose(1, 0, 2)
+        lines = np.ascontiguousarray(pixels[read].astype(np.float32).transpose(1, 0, 2))
+        lines = np.ascontiguousarray(_blended(lines, *across).transpose(1, 0, 2))
         out[top : top + step] = _blended(lines, among.reshape(places.shape), weights)
     return out
 
