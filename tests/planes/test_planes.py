@@ -17,7 +17,7 @@ from pocketlens.base.errors import LensFileError, UsageError
 from pocketlens.palettes.palette import fit_palette
 from pocketlens.planes.crush import crush_png
 from pocketlens.planes.decode import decode_plane, decode_png, undo_filters
-from pocketlens.planes.encode import encode_plane
+from pocketlens.planes.encode import encode_plane, store_plane
 from pocketlens.planes.entropy import index_entropy_bytes
 from pocketlens.planes.layout import BAND_BYTES, SHARED_ROW_BYTES, choose_layout
 from pocketlens.planes.plane import MOST_BAND_BYTES, Plane, index_bits_for
@@ -63,6 +63,15 @@ def test_large_planes_are_cut_in_bands(bits: int) -> None:
         assert read_header(band.png) == (plane.width, band.rows, bits)
     assert np.array_equal(decode_plane(plane, indices.size), indices.reshape(-1))
     assert told == [("planes", i, 3) for i in range(4)]
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_stored_planes_are_the_same_pictures_uncompressed(bits: int) -> None:
+    indices = np.random.default_rng(bits).integers(0, 1 << bits, (999, 2222)).astype(np.uint8)
+    stored, plane = (make(indices, index_bits=bits) for make in (store_plane, encode_plane))
+    assert np.array_equal(decode_plane(stored, indices.size), indices.reshape(-1))
+    assert [band.rows for band in stored.bands] == [band.rows for band in plane.bands]
+    assert all(len(band.png) <= MOST_BAND_BYTES for band in stored.bands)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

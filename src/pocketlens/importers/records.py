@@ -11,7 +11,9 @@ from pocketlens.importers.imported import GivenPalette, Imported
 from pocketlens.labels.labels import numbered
 from pocketlens.lensfile.check import check_contents
 from pocketlens.lensfile.contents import FateKind, LensContents, Provenance, TensorRecord
-from pocketlens.planes.best import encode_best
+from pocketlens.planes.best import BestPlane, encode_best
+from pocketlens.planes.encode import store_plane
+from pocketlens.planes.plane import index_bits_for
 
 KEPT = "palette of the ccv file, kept"
 """The reason for the fate of a tensor that was palette and indices already."""
@@ -26,12 +28,16 @@ def kept_record(
     """
     size = len(palette.values)
     best = encode_best(palette.indices, palette_size=size, crush=crush, progress=progress)
+    return _palette_record(name, palette, best)
+
+
+def _palette_record(name: str, palette: GivenPalette, best: BestPlane) -> TensorRecord:
     return TensorRecord(
         name,
         palette.indices.shape,
         "palette",
         KEPT,
-        palette_size=size,
+        palette_size=len(palette.values),
         group_rows=palette.indices.shape[0],
         palettes=np.ascontiguousarray(palette.values, dtype="<f2").tobytes(),
         plane=best.plane,
@@ -41,7 +47,8 @@ def kept_record(
 
 
 def as_lens(imported: Imported) -> LensContents:
-    """The contents of a lens that computes what the network does, as its file has it.
+    """The contents of a lens that computes what the network does, as its file has it; planes are
+    not compressed.
 
     Raises ModelError 'no-recipe' where the file does not say how a photo becomes the input;
     LensFileError where its name cannot be a lens's.
@@ -56,7 +63,10 @@ def as_lens(imported: Imported) -> LensContents:
     records = []
     for name in graph.tensor_names():
         if name in imported.palettes:
-            records.append(kept_record(name, imported.palettes[name]))
+            palette = imported.palettes[name]
+            bits = index_bits_for(len(palette.values))
+            plane = store_plane(palette.indices, index_bits=bits)
+            records.append(_palette_record(name, palette, BestPlane(plane)))
             continue
         values = imported.network.tensors[name]
         records.append(_plain_record(name, values, is_half=name in imported.halves))

@@ -22,11 +22,16 @@ _GRAYSCALE = 0
 
 
 def write_png(
-    indices: NDArray[np.uint8], index_bits: int, *, cuts: Sequence[tuple[int, int]] = ()
+    indices: NDArray[np.uint8],
+    index_bits: int,
+    *,
+    cuts: Sequence[tuple[int, int]] = (),
+    stored: bool = False,
 ) -> bytes:
     """Write (rows, width) indices below 2^index_bits as a PNG of that bit depth.
 
-    cuts  (row, pixel) at which what follows may have other statistics
+    cuts    (row, pixel) at which what follows may have other statistics
+    stored  leave the bytes as they are: for a plane that goes to no file
 
     Chunks IHDR, IDAT, IEND and no others. Same indices and cuts, same bytes.
     """
@@ -37,7 +42,8 @@ def write_png(
     header = struct.pack(">IIBBBBB", width, rows, index_bits, _GRAYSCALE, 0, 0, 0)
     stride = scanlines.shape[1]
     places = [row * stride + 1 + pixel * index_bits // 8 for row, pixel in cuts]
-    data = deflate(scanlines.tobytes(), cuts=places)
+    raw = scanlines.tobytes()
+    data = zlib.compress(raw, level=0) if stored else deflate(raw, cuts=places)
     return b"".join(
         (SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
     )
