@@ -246,6 +246,12 @@ void bench_rest(const KernelTable& table) {
     time = least_seconds([&] { table.normalize(norm); });
     printf("normalize 21x192%s: %.3f us\n", blocked ? " blocked" : "", time * 1e6);
   }
+  std::vector<float> picture(6 * 1024 * 16, 0.5f), lines(kLrnPixels * lrn_line(96, 48, 2, 2));
+  const LrnPixels lrn = {
+      picture.data(), picture.data(),        1024 * 16, 1024, 96, 48, 2, 2, 1e-4f, 0.75f, 2.0f,
+      lines.data(),   lrn_line(96, 48, 2, 2)};
+  time = least_seconds([&] { table.lrn(lrn); });
+  printf("lrn 1024x96 of 2 groups: %.3f us\n", time * 1e6);
   const int shapes[][4] = {
       {197, 197, 64, 1}, {197, 64, 197, 0}, {49, 49, 32, 1}, {512, 512, 512, 0}};
   for (const auto& s : shapes) {

@@ -405,6 +405,60 @@ void test_normalize(const KernelTable& table, Random& random, int size, bool blo
   if (got.back() != 99) fail("%s normalize writes beyond its rows", table.name);
 }
 
+// Blocked pixels whose lanes beyond the last channel are not numbers.
+void test_lrn(const KernelTable& table, Random& random, int group, int groups, float beta) {
+  const size_t channels = (size_t)(group * groups), blocks = (channels + 15) / 16;
+  LrnPixels lrn = {};
+  lrn.pixels = 1 + (size_t)random.below(20);
+  lrn.block = (lrn.pixels + (size_t)random.below(3)) * kLanes;
+  lrn.channels = channels;
+  lrn.group = (size_t)group;
+  lrn.before = (size_t)random.below(std::min(group, 6));
+  lrn.after = (size_t)random.below(std::min(group, 6));
+  lrn.line = lrn_line(channels, lrn.group, lrn.before, lrn.after);
+  lrn.scale = random.below(2) ? 1e-4f : 0.3f;
+  lrn.beta = beta;
+  lrn.bias = random.below(2) ? 2.0f : 0.1f;
+  std::vector<float> squares(kLrnPixels * lrn.line + 1, kNotANumber);
+  squares.back() = 99;
+  lrn.squares = squares.data();
+  std::vector<float> x(blocks * lrn.block, kNotANumber);
+  const auto place = [&](size_t i) {
+    const size_t c = i % channels;
+    return c / kLanes * lrn.block + i / channels * kLanes + c % kLanes;
+  };
+  const float size = random.below(2) ? 1.0f : 300.0f;
+  for (size_t i = 0; i < lrn.pixels * channels; ++i) x[place(i)] = random.unit() * size;
+  std::vector<float> got(x.size() + 1, 99), want = got, in_place = x;
+  lrn.input = x.data();
+  lrn.output = got.data();
+  table.lrn(lrn);
+  lrn.output = want.data();
+  scalar_table().lrn(lrn);
+  lrn.input = lrn.output = in_place.data();
+  table.lrn(lrn);
+  for (size_t i = 0; i < lrn.pixels * channels; ++i) {
+    const size_t at = place(i);
+    const double tolerance = (beta == 0.6f ? 4e-6 : 1e-6) * fabs((double)want[at]);
+    if (close(got[at], want[at], tolerance) && memcmp(&got[at], &in_place[at], 4) == 0) continue;
+    fail("%s lrn %d x %d channels, %zu before, %zu after, beta %g at %zu: %.9g, not %.9g",
+         table.name, groups, group, lrn.before, lrn.after, (double)beta, i, (double)got[at],
+         (double)want[at]);
+    return;
+  }
+  if (got.back() != 99) fail("%s lrn writes beyond its pixels", table.name);
+  if (squares.back() != 99) fail("%s lrn writes beyond its lines", table.name);
+}
+
+void test_lrns(const KernelTable& table) {
+  Random random(19);
+  for (const int group : {1, 3, 4, 5, 8, 12, 16, 17, 24, 32, 48, 50, 128}) {
+    for (const int groups : {1, 2, 3}) {
+      for (const float beta : {0.75f, 0.5f, 0.6f}) test_lrn(table, random, group, groups, beta);
+    }
+  }
+}
+
 void test_rows(const KernelTable& table, Random& random) {
   for (int size = 1; size < 70; ++size) {
     test_softmax(table, random, size);
@@ -458,6 +512,7 @@ int main(int count, char** arguments) {
     test_matmul(table, random);
     test_activations(table, random);
     test_rows(table, random);
+    test_lrns(table);
     printf("%s: %ld comparisons, %d failures\n", table.name, checks, failures);
   }
   return failures ? 1 : 0;

@@ -28,10 +28,10 @@ namespace {
 
 typedef std::vector<uint8_t> Bytes;
 
-constexpr const char* kOpNames[] = {"",         "conv2d",     "linear",  "matmul",    "max_pool",
-                                    "avg_pool", "reduce",     "unary",   "binary",    "concat",
-                                    "slice",    "pad",        "reshape", "transpose", "softmax",
-                                    "lrn",      "layer_norm", "resize",  "expand"};
+constexpr const char* kOpNames[] = {
+    "",        "conv2d", "linear",     "matmul", "max_pool", "avg_pool",   "reduce",
+    "unary",   "binary", "concat",     "slice",  "pad",      "reshape",    "transpose",
+    "softmax", "lrn",    "layer_norm", "resize", "expand",   "grouped_lrn"};
 static_assert(sizeof kOpNames / sizeof kOpNames[0] == kOpKinds);
 
 double seconds() {

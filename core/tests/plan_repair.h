@@ -235,6 +235,7 @@ inline double work_of(const Plan& plan, const Op& op) {
       return in + out * std::min<double>(op.integer(0), x.dims[2]) *
                       std::min<double>(op.integer(1), x.dims[3]);
     case OpKind::kLrn:
+    case OpKind::kGroupedLrn:
       return in + out * std::min<double>(2.0 * op.integer(0), 2.0 * x.dims[1]);
     case OpKind::kResize:
       return in + out * 16;

@@ -225,6 +225,9 @@ class RandomPlan {
       case OpKind::kLrn:
         attributes = {1 + below(9), bits_of(1e-2f), bits_of(0.75f), bits_of(1)};
         break;
+      case OpKind::kGroupedLrn:
+        attributes = {1 + below(9), bits_of(1e-2f), bits_of(0.75f), bits_of(1), below(4)};
+        break;
       case OpKind::kLayerNorm:
         attributes = {below(rank + 1), bits_of(1e-5f)};
         break;

@@ -308,6 +308,15 @@ def lrn() -> Iterator[Problem]:
         yield problem("lrn", (1, c, 3, 4), size=size, alpha=0.9, beta=0.5, bias=2.0)
 
 
+def grouped_lrn() -> Iterator[Problem]:
+    # Groups of whole blocks of the core, and groups that end inside one.
+    for c, groups in ((32, 2), (64, 4), (48, 3), (16, 4), (18, 3), (40, 2), (24, 24), (5, 1)):
+        for size, beta in ((5, 0.75), (2, 0.5), (2 * c, 0.6)):
+            given: dict[str, AttributeValue] = {"size": size, "beta": beta, "groups": groups}
+            yield problem("grouped_lrn", (1, c, 3, 4), alpha=0.9, bias=2.0, **given)
+            yield problem("grouped_lrn", (2, c, 5, 7), alpha=1e-4, bias=1.0, **given)
+
+
 def layer_norm() -> Iterator[Problem]:
     for c in CHANNELS:
         yield problem("layer_norm", (1, 5, c), (c,), (c,), axis=2)
@@ -354,6 +363,7 @@ def all_problems() -> tuple[Problem, ...]:
     """Every problem, each once."""
     made = (
         *(conv2d(), linear(), matmul(), pools(), reduce(), unary(), binary(), concat(), slices()),
-        *(pad(), reshape(), transpose(), softmax(), lrn(), layer_norm(), resize(), expand()),
+        *(pad(), reshape(), transpose(), softmax(), lrn(), grouped_lrn(), layer_norm()),
+        *(resize(), expand()),
     )
     return tuple({given.name: given for problems in made for given in problems}.values())

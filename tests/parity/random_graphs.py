@@ -32,7 +32,10 @@ EVERYWHERE = (
     *("unary", "binary", "reduce", "concat", "slice", "pad", "transpose", "softmax"),
     *("layer_norm", "flatten", "linear", "attend", "expand"),
 )
-ON_PICTURES = (*("conv2d", "conv2d", "depthwise", "pool", "pool", "lrn", "gate", "resize"),)
+ON_PICTURES = (
+    *("conv2d", "conv2d", "depthwise", "pool", "pool", "lrn", "grouped", "gate"),
+    "resize",
+)
 """Steps, which are methods of Grower."""
 
 
@@ -185,6 +188,13 @@ class Grower:
 
     def lrn(self, x: str) -> str:
         return self.builder.add("lrn", x, size=self.whole(1, 5), alpha=0.1, beta=0.75, bias=1.0)
+
+    def grouped(self, x: str) -> str:
+        """Neighbours of a channel are those of its group alone."""
+        channels = self.builder.shape(x)[1]
+        groups = self.data.draw(st.sampled_from([g for g in range(1, 7) if channels % g == 0]))
+        more = {"alpha": 0.1, "beta": 0.75, "bias": 1.0}
+        return self.builder.add("grouped_lrn", x, size=self.whole(1, 9), groups=groups, **more)
 
     def attend(self, x: str) -> str:
         """Rows against rows, as attention does."""

@@ -32,6 +32,7 @@ void pool(const PoolRow& row);
 void activate(const float* x, float* y, size_t count, Activation activation);
 void softmax(const float* x, float* y, size_t size);
 void normalize(const NormRows& norm);
+void lrn(const LrnPixels& lrn);
 void matmul(const float* a, const float* b, float* c, int32_t m, int32_t n, int32_t k, size_t lda,
             size_t ldb, size_t ldc, int transpose_b, float scale);
 

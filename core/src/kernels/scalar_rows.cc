@@ -1,4 +1,4 @@
-// softmax and layer_norm of rows, plainly.
+// softmax and layer_norm of rows, and lrn, plainly.
 #include <math.h>
 
 #include "kernels/scalar.h"
@@ -29,6 +29,24 @@ void normalize(const NormRows& norm) {
       const double scale = norm.scale ? (double)norm.scale[k] : 1;
       const double bias = norm.bias ? (double)norm.bias[k] : 0;
       norm.output[place(k)] = (float)(((double)norm.input[place(k)] - mean) / root * scale + bias);
+    }
+  }
+}
+
+void lrn(const LrnPixels& lrn) {
+  for (size_t p = 0; p < lrn.pixels; ++p) {
+    const auto place = [&](size_t c) { return c / kLanes * lrn.block + p * kLanes + c % kLanes; };
+    for (size_t c = 0; c < lrn.channels; ++c) lrn.squares[c] = lrn.input[place(c)];
+    for (size_t c = 0; c < lrn.channels; ++c) {
+      const size_t first = c / lrn.group * lrn.group, in_group = c % lrn.group;
+      const size_t low = in_group < lrn.before ? 0 : in_group - lrn.before;
+      const size_t high = in_group + lrn.after < lrn.group ? in_group + lrn.after : lrn.group - 1;
+      double sum = 0;
+      for (size_t i = first + low; i <= first + high; ++i) {
+        sum += (double)lrn.squares[i] * (double)lrn.squares[i];
+      }
+      const double base = (double)lrn.bias + (double)lrn.scale * sum;
+      lrn.output[place(c)] = (float)((double)lrn.squares[c] / pow(base, (double)lrn.beta));
     }
   }
 }

@@ -122,6 +122,28 @@ struct NormRows {
   float epsilon;
 };
 
+// x / (bias + scale * sum of squares of the channels c - before .. c + after)^beta of neighbouring
+// pixels of a blocked picture: value of pixel p, channel c at c / 16 * block + p * 16 + c % 16.
+// Only channels of c's own group, of `group` channels, are counted.
+struct LrnPixels {
+  const float* input;
+  float* output;  // laid out like the input; may be the same
+  size_t block;
+  size_t pixels;
+  size_t channels, group;  // channels is a multiple of group
+  size_t before, after;    // below group
+  float scale, beta, bias;
+  float* squares;  // kLrnPixels * line floats, contents arbitrary
+  size_t line;     // lrn_line()
+};
+
+constexpr size_t kLrnPixels = 8;
+
+// Floats that a pixel's squares take, with zeros around every group; the last vector may stick out.
+constexpr size_t lrn_line(size_t channels, size_t group, size_t before, size_t after) {
+  return channels / group * (before + group + after) + 2 * kLanes;
+}
+
 // What one instruction set offers. Every function is pure: its arguments are all it knows.
 // items(): how many work items; run(): items [begin, end); scratch: scratch_bytes() of one thread,
 // 64-byte aligned, contents arbitrary.
@@ -155,6 +177,7 @@ struct KernelTable {
   // y[i] = exp(x[i] - m) / sum of exp(x[k] - m), m the greatest; y may be x. Not for no values.
   void (*softmax)(const float* x, float* y, size_t size);
   void (*normalize)(const NormRows&);
+  void (*lrn)(const LrnPixels&);
   // c = scale a b on plain row-major matrices: a [m][k] (row stride lda), b [k][n] (ldb) or [n][k]
   // with transpose_b, c [m][n] (ldc).
   void (*matmul)(const float* a, const float* b, float* c, int32_t m, int32_t n, int32_t k,

@@ -7,6 +7,7 @@
 #include "kernels/conv2d-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/linear-inl.h"
+#include "kernels/lrn-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/pool-inl.h"
 #include "kernels/rows-inl.h"
@@ -32,6 +33,7 @@ constexpr KernelTable table_named(const char* name) {
           activate,
           softmax,
           normalize,
+          lrn,
           matmul};
 }
 

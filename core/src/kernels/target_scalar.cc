@@ -21,6 +21,7 @@ const KernelTable kScalarTable = {
     scalar::activate,
     scalar::softmax,
     scalar::normalize,
+    scalar::lrn,
     scalar::matmul,
 };
 

@@ -26,6 +26,7 @@ enum class OpKind : uint32_t {
   kLayerNorm = 16,
   kResize = 17,
   kExpand = 18,
+  kGroupedLrn = 19,
 };
 
 struct OpSignature {
@@ -53,6 +54,7 @@ constexpr OpSignature kSignatures[] = {
     {1, 3, 2},                       // layer_norm
     {1, 1, 8},                       // resize
     {1, 1, 6},                       // expand
+    {1, 1, 5},                       // grouped_lrn
 };
 constexpr uint32_t kOpKinds = sizeof kSignatures / sizeof kSignatures[0];
 
@@ -75,6 +77,9 @@ constexpr uint32_t kStarts = 0, kSizes = 6, kSteps = 12;
 }
 namespace pad_at {
 constexpr uint32_t kMode = 0, kValue = 1, kBefore = 2, kAfter = 8;
+}
+namespace lrn_at {
+constexpr uint32_t kSize = 0, kAlpha = 1, kBeta = 2, kBias = 3, kGroups = 4;
 }
 namespace resize_at {
 constexpr uint32_t kMode = 0, kCoordinates = 1, kRounding = 2, kCubicA = 3, kScaleH = 4,

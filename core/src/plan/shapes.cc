@@ -360,11 +360,24 @@ Status softmax(const Plan& plan, const Op& op, Shape* shape) {
 }
 
 Status lrn(const Plan& plan, const Op& op, Shape* shape) {
+  using namespace lrn_at;
   *shape = plan.shape_of(op.input(0));
   if (shape->rank < 2) return wrong_shape(shape->rank, 2);
-  Status status = judge_range(op, 0, 1, 1, kMaxStep);
-  for (uint32_t i = 1; i < 4 && status.ok(); ++i) status = judge_number(op, i, -3.4e38f);
+  Status status = judge_range(op, kSize, 1, 1, kMaxStep);
+  for (const uint32_t at : {kAlpha, kBeta, kBias}) {
+    if (status.ok()) status = judge_number(op, at, -3.4e38f);
+  }
   return status;
+}
+
+Status grouped_lrn(const Plan& plan, const Op& op, Shape* shape) {
+  const Status status = lrn(plan, op, shape);
+  if (!status.ok()) return status;
+  const int32_t groups = op.integer(lrn_at::kGroups), channels = shape->dims[1];
+  if (!in_range(groups, 1, channels) || channels % groups != 0) {
+    return bad_attribute(lrn_at::kGroups, groups);
+  }
+  return {};
 }
 
 Status layer_norm(const Plan& plan, const Op& op, Shape* shape) {
@@ -439,6 +452,8 @@ Status shape_of_output(const Plan& plan, const Op& op, Shape* shape) {
       return resize(plan, op, shape);
     case OpKind::kExpand:
       return expand(plan, op, shape);
+    case OpKind::kGroupedLrn:
+      return grouped_lrn(plan, op, shape);
   }
   return fail(Code::kOperator, op.kind);
 }

@@ -184,7 +184,7 @@ Status Builder::build_op(const Op& op) {
       nullptr,     build_conv2d,     build_linear,  build_matmul,    build_pool,
       build_pool,  build_reduce,     build_unary,   build_binary,    build_concat,
       build_slice, build_pad,        build_reshape, build_transpose, build_softmax,
-      build_lrn,   build_layer_norm, build_resize,  build_expand};
+      build_lrn,   build_layer_norm, build_resize,  build_expand,    build_lrn};
   return kBuilds[op.kind](*this, op) ? Status{} : fail(Code::kNoMemory);
 }
 

@@ -1,10 +1,9 @@
-// softmax, layer_norm, lrn.
+// softmax, layer_norm, lrn and grouped_lrn.
 #include <math.h>
 #include <string.h>
 
 #include <new>
 
-#include "base/lanes.h"
 #include "plan/ops.h"
 #include "run/ops.h"
 
@@ -121,76 +120,52 @@ bool finish_norm(Builder& builder, const Op& op, Reference input, const Op& norm
 }
 
 // x / (bias + alpha / size * sum of squares of `size` channels around it)^beta, on blocked
-// pictures. (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An item is a run of pixels of one
-// image.
+// pictures; lrn is grouped_lrn of one group. (Krizhevsky, Sutskever, Hinton 2012, section 3.3.) An
+// item is a run of pixels of one image.
 class LrnStep final : public Step {
  public:
   static constexpr size_t kPixels = 256;
 
   size_t items(size_t) const override { return images * items_per_image(); }
-  // Squares of all channels of a pixel, with zeros on both sides.
-  size_t scratch_bytes(size_t) const override {
-    return (before() + channels_up() + after()) * sizeof(float);
-  }
+  size_t scratch_bytes(size_t) const override { return kLrnPixels * lrn.line * sizeof(float); }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
-    float* squares = static_cast<float*>(scratch);
-    memset(squares, 0, scratch_bytes(1));
+    LrnPixels now = lrn;
+    now.squares = static_cast<float*>(scratch);
     for (size_t item = begin; item < end; ++item) {
-      const size_t image = item / items_per_image() * blocks * pixels;
       const size_t first = item % items_per_image() * kPixels;
-      const size_t last = first + kPixels < pixels ? first + kPixels : pixels;
-      for (size_t p = first; p < last; ++p) {
-        pixel(frame.at(reads[0]) + (image + p) * kLanes, frame.at(writes) + (image + p) * kLanes,
-              squares);
-      }
+      const size_t at = (item / items_per_image() * blocks * pixels + first) * kLanes;
+      now.pixels = pixels - first < kPixels ? pixels - first : kPixels;
+      now.input = frame.at(reads[0]) + at;
+      now.output = frame.at(writes) + at;
+      frame.kernels->lrn(now);
     }
   }
 
-  size_t images = 0, channels = 0, blocks = 0, pixels = 0;
-  int32_t size = 1;
-  float alpha = 0, beta = 0, bias = 0;
+  size_t images = 0, blocks = 0, pixels = 0;
+  LrnPixels lrn = {};
 
  private:
   size_t items_per_image() const { return (pixels + kPixels - 1) / kPixels; }
-  size_t channels_up() const { return blocks * kLanes; }
-  // Channels of the window before and after its own; more than there are do not matter.
-  size_t before() const { return least(static_cast<size_t>(size - 1) / 2); }
-  size_t after() const { return least(static_cast<size_t>(size) / 2); }
-  size_t least(size_t reach) const { return reach < channels ? reach : channels; }
-
-  void pixel(const float* in, float* out, float* squares) const {
-    float* own = squares + before();
-    for (size_t b = 0; b < blocks; ++b) {
-      const Lanes x = Lanes::load(in + b * pixels * kLanes);
-      (x * x).store(own + b * kLanes);
-    }
-    // Lanes beyond the last channel hold anything.
-    for (size_t c = channels; c < channels_up(); ++c) own[c] = 0;
-    const float per = alpha / static_cast<float>(size);
-    for (size_t b = 0; b < blocks; ++b) {
-      Lanes sum = Lanes::splat(0);
-      const float* window = squares + b * kLanes;
-      for (size_t i = 0; i <= before() + after(); ++i) sum = sum + Lanes::load(window + i);
-      const Lanes base = sum * Lanes::splat(per) + Lanes::splat(bias);
-      (Lanes::load(in + b * pixels * kLanes) / power(base)).store(out + b * pixels * kLanes);
-    }
-  }
-
-  // base^beta; the usual beta is 3/4, which two square roots give.
-  Lanes power(Lanes base) const {
-    float x[kLanes];
-    base.store(x);
-    if (beta == 0.75f) {
-      for (float& value : x) {
-        const float root = sqrtf(value);
-        value = root * sqrtf(root);
-      }
-    } else {
-      for (float& value : x) value = powf(value, beta);
-    }
-    return Lanes::load(x);
-  }
 };
+
+LrnPixels describe_lrn(const Op& op, const Pictures& p) {
+  using namespace lrn_at;
+  const bool grouped = static_cast<OpKind>(op.kind) == OpKind::kGroupedLrn;
+  const size_t size = static_cast<size_t>(op.integer(kSize));
+  LrnPixels lrn = {};
+  lrn.block = static_cast<size_t>(p.pixels()) * kLanes;
+  lrn.channels = static_cast<size_t>(p.channels);
+  lrn.group = lrn.channels / static_cast<size_t>(grouped ? op.integer(kGroups) : 1);
+  // More neighbours than there are do not matter.
+  const auto least = [&](size_t reach) { return reach < lrn.group ? reach : lrn.group - 1; };
+  lrn.before = least((size - 1) / 2);
+  lrn.after = least(size / 2);
+  lrn.scale = op.number(kAlpha) / static_cast<float>(size);
+  lrn.beta = op.number(kBeta);
+  lrn.bias = op.number(kBias);
+  lrn.line = lrn_line(lrn.channels, lrn.group, lrn.before, lrn.after);
+  return lrn;
+}
 
 }  // namespace
 
@@ -248,13 +223,9 @@ bool build_lrn(Builder& builder, const Op& op) {
   if (step == nullptr) return false;
   const Pictures p = pictures_of(builder.shape(op.input(0)));
   step->images = static_cast<size_t>(p.images);
-  step->channels = static_cast<size_t>(p.channels);
   step->blocks = static_cast<size_t>(p.blocks());
   step->pixels = static_cast<size_t>(p.pixels());
-  step->size = op.integer(0);
-  step->alpha = op.number(1);
-  step->beta = op.number(2);
-  step->bias = op.number(3);
+  step->lrn = describe_lrn(op, p);
   const int32_t input = builder.blocked(op.input(0));
   if (input < 0 || !step->reads.push(input)) return false;
   step->in_place = input;  // a pixel's squares are kept before it is overwritten

@@ -33,7 +33,10 @@ SPREAD = 16.0
 _CUTTING = frozenset({"relu", "clip"})
 _LEAST_OPEN = 1e-3
 _PASSING = frozenset(
-    {"unary", "max_pool", "avg_pool", "lrn", "resize", "softmax", "layer_norm", "expand"}
+    {
+        *("unary", "max_pool", "avg_pool", "lrn", "grouped_lrn", "resize", "softmax"),
+        *("layer_norm", "expand"),
+    }
 )
 
 

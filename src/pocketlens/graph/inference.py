@@ -301,6 +301,13 @@ def _lrn(_: Attributes, shapes: InputShapes) -> Shape:
     return _first("lrn", shapes, 4)
 
 
+def _grouped_lrn(attributes: Attributes, shapes: InputShapes) -> Shape:
+    x, groups = _first("grouped_lrn", shapes, 4), _int(attributes, "groups")
+    if x[1] % groups:
+        _refuse("grouped_lrn", f"{x[1]} channels do not make {groups} groups")
+    return x
+
+
 def _layer_norm(attributes: Attributes, shapes: InputShapes) -> Shape:
     x = _first("layer_norm", shapes)
     axis = _axis("layer_norm", attributes, len(x))
@@ -341,4 +348,5 @@ _RULES: dict[str, _Rule] = {
     "layer_norm": _layer_norm,
     "resize": _resize,
     "expand": _expand,
+    "grouped_lrn": _grouped_lrn,
 }

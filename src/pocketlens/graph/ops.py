@@ -118,6 +118,15 @@ def _window() -> tuple[Attribute, ...]:
     )
 
 
+def _lrn() -> tuple[Attribute, ...]:
+    return (
+        Attribute("size", "int"),
+        Attribute("alpha", "float"),
+        Attribute("beta", "float"),
+        Attribute("bias", "float"),
+    )
+
+
 MANY = 1 << 16
 
 OPS: dict[str, Op] = {
@@ -190,18 +199,7 @@ OPS: dict[str, Op] = {
         Op(13, "transpose", 1, 1, (Attribute("perm", "ints", MAX_RANK, fill=-1),)),
         Op(14, "softmax", 1, 1, (Attribute("axis", "int"), Attribute("log", "int"))),
         # x / (bias + alpha / size * sum of squares of `size` neighbouring channels) ^ beta
-        Op(
-            15,
-            "lrn",
-            1,
-            1,
-            (
-                Attribute("size", "int"),
-                Attribute("alpha", "float"),
-                Attribute("beta", "float"),
-                Attribute("bias", "float"),
-            ),
-        ),
+        Op(15, "lrn", 1, 1, _lrn()),
         # over all axes from `axis` on; scale and bias have the shape of those axes, or none
         Op(16, "layer_norm", 1, 3, (Attribute("axis", "int"), Attribute("epsilon", "float"))),
         # the last two axes of (N,C,H,W); scales as ONNX gives them, out size = `size`
@@ -221,6 +219,8 @@ OPS: dict[str, Op] = {
             ),
         ),
         Op(18, "expand", 1, 1, (Attribute("shape", "ints", MAX_RANK, fill=-1),)),
+        # lrn inside each of `groups` runs of channels: what is in another is no neighbour (ccv)
+        Op(19, "grouped_lrn", 1, 1, (*_lrn(), Attribute("groups", "int"))),
     )
 }
 """Every operator by name."""

@@ -28,7 +28,7 @@ NEUTRAL: dict[str, AttributeValue] = {
 }
 """Value of each attribute that is left out where it has it. Never change: files rely on it."""
 
-_OPS_THAT_MEAN_IT_OTHERWISE = frozenset({"lrn"})
+_OPS_THAT_MEAN_IT_OTHERWISE = frozenset({"lrn", "grouped_lrn"})
 """Their alpha and beta are no parameters of an activation."""
 
 

@@ -39,7 +39,7 @@ def _keeps_images_apart(graph: Graph, node: Node, varying: set[str]) -> bool:
         return rule(node, out)
     if node.op in ("binary", "concat", "matmul", "conv2d", "expand"):
         return _meet_row_by_row(graph, node, varying)
-    return True  # conv2d, linear, pools, unary, lrn, resize, reshape: images stay outermost
+    return True  # conv2d, linear, pools, unary, lrns, resize, reshape: images stay outermost
 
 
 def _meet_row_by_row(graph: Graph, node: Node, varying: set[str]) -> bool:

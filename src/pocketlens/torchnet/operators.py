@@ -118,4 +118,5 @@ _OPERATORS: dict[str, Callable[[Attributes, Inputs, Shape], Tensor]] = {
     "layer_norm": _layer_norm,
     "resize": lambda a, inputs, shape: resize(inputs[0], a, shape),
     "expand": lambda a, inputs, shape: inputs[0].expand(shape),
+    "grouped_lrn": lambda a, inputs, shape: windows.grouped_lrn(inputs[0], a),
 }

@@ -1,4 +1,4 @@
-"""The operators that look at a neighbourhood, in torch: conv2d, the pools, lrn.
+"""The operators that look at a neighbourhood, in torch: conv2d, the pools, lrn, grouped_lrn.
 
 A picture is first made exactly as large as its windows reach, so that torch's own padding, with
 its narrower rules, is never asked.
@@ -55,6 +55,12 @@ def lrn(x: Tensor, attributes: Attributes) -> Tensor:
     squares = padded.unfold(1, size, 1).sum(-1)
     alpha, beta, bias = (number(attributes, name) for name in ("alpha", "beta", "bias"))
     return x / (bias + alpha / size * squares) ** beta
+
+
+def grouped_lrn(x: Tensor, attributes: Attributes) -> Tensor:
+    """Each of `groups` runs of channels through lrn by itself."""
+    runs = x.chunk(cast(int, attributes["groups"]), dim=1)
+    return torch.cat([lrn(run, attributes) for run in runs], dim=1)
 
 
 def _sums(x: Tensor, attributes: Attributes, shape: Shape) -> Tensor:

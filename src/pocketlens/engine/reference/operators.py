@@ -136,6 +136,10 @@ def _lrn(attributes: Attributes, inputs: Inputs, shape: Shape) -> Array:
     return windows.lrn(_only(inputs), attributes)
 
 
+def _grouped_lrn(attributes: Attributes, inputs: Inputs, shape: Shape) -> Array:
+    return windows.grouped_lrn(_only(inputs), attributes)
+
+
 def _layer_norm(attributes: Attributes, inputs: Inputs, shape: Shape) -> Array:
     x, scale, bias = (*inputs, None, None)[:3]
     assert x is not None
@@ -195,4 +199,5 @@ _OPERATORS: dict[str, Callable[[Attributes, Inputs, Shape], Array]] = {
     "layer_norm": _layer_norm,
     "resize": _resize,
     "expand": _expand,
+    "grouped_lrn": _grouped_lrn,
 }

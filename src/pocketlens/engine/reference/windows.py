@@ -1,4 +1,4 @@
-"""What the operators that look at a neighbourhood mean: conv2d, the pools, lrn.
+"""What the operators that look at a neighbourhood mean: conv2d, the pools, lrn, grouped_lrn.
 
 Pictures are float64 (N,C,H,W). A window's entry (ky, kx) is a shifted, strided view of the whole
 padded picture, so each operator is a loop over the entries of its window and nothing else.
@@ -112,3 +112,9 @@ def lrn(x: Array, attributes: Attributes) -> Array:
     alpha, beta, bias = (number(attributes, name) for name in ("alpha", "beta", "bias"))
     out: Array = x / (bias + alpha / size * squares) ** beta
     return out
+
+
+def grouped_lrn(x: Array, attributes: Attributes) -> Array:
+    """Each of `groups` runs of channels through lrn by itself, as ccv's norm layers have it."""
+    runs = np.split(x, cast("int", attributes["groups"]), axis=1)
+    return np.concatenate([lrn(run, attributes) for run in runs], axis=1)
