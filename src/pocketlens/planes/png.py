@@ -39,11 +39,16 @@ def write_png(
     packed = pack_rows(indices, index_bits)
     scanlines = np.zeros((rows, packed.shape[1] + 1), np.uint8)  # filter byte 0: none
     scanlines[:, 1:] = packed
-    header = struct.pack(">IIBBBBB", width, rows, index_bits, _GRAYSCALE, 0, 0, 0)
     stride = scanlines.shape[1]
     places = [row * stride + 1 + pixel * index_bits // 8 for row, pixel in cuts]
     raw = scanlines.tobytes()
     data = zlib.compress(raw, level=0) if stored else deflate(raw, cuts=places)
+    return wrap_png(data, width=width, rows=rows, index_bits=index_bits)
+
+
+def wrap_png(data: bytes, *, width: int, rows: int, index_bits: int) -> bytes:
+    """The PNG of a zlib stream of scanlines: chunks IHDR, IDAT, IEND and no others."""
+    header = struct.pack(">IIBBBBB", width, rows, index_bits, _GRAYSCALE, 0, 0, 0)
     return b"".join(
         (SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
     )

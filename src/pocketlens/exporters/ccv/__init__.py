@@ -8,5 +8,6 @@ walk      a graph to layers, where ccv has such layers
 places    where ccv keeps the numbers of an array, channels last
 picture   a recipe to the picture that ccv takes and the mean that it subtracts
 weights   a lens's tensors to blobs and pictures
+indices   a full connect's indices to a PNG picture
 database  rows to the bytes of an SQLite file
 """

@@ -18,16 +18,15 @@ from pocketlens.base.errors import FileError, UsageError
 from pocketlens.base.files import cannot_write, replacing_together
 from pocketlens.base.progress import Progress, silent
 from pocketlens.exporters.ccv.database import write_database
+from pocketlens.exporters.ccv.indices import write_indices
 from pocketlens.exporters.ccv.picture import picture_of
 from pocketlens.exporters.ccv.walk import layers_of
 from pocketlens.exporters.ccv.weights import Indexed, weights_of
 from pocketlens.labels.labels import Label, numbered
 from pocketlens.lensfile.contents import LensContents
-from pocketlens.planes.png import write_png
 
 FEW_VALUES = 16
 """Up to here Klaus calls a picture 4-bit; its pixels have 8 bits all the same."""
-PIXEL_BITS = 8
 _NAME = re.compile(r"[^/\\\0:]{1,200}")
 
 
@@ -77,7 +76,7 @@ def export_ccv(
     with replacing_together((*pictures, *texts, database), removed=others) as temporaries:
         for done, (path, (_, indexed)) in enumerate(pictures.items()):
             progress("pictures", done, len(pictures))
-            temporaries[path].write_bytes(write_png(indexed.indices, PIXEL_BITS))
+            write_indices(temporaries[path], indexed.indices)
         for path, text in texts.items():
             temporaries[path].write_text(text, "utf-8", newline="\n")
         write_database(temporaries[database], layers, weights, picture)
