@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,57 +47,99 @@ def changed(source: Path, target: Path, *statements: str) -> Path:
     return target
 
 
-def write_network(
-    path: Path,
-    *,
-    weight: np.ndarray | None = None,
-    table: np.ndarray | None = None,
-    conv_weight: bytes | None = b"",
-    conv_table: np.ndarray | None = None,
-) -> Path:
-    """A convolution of 3x3, a max pool, and full connect of 36 inputs and 6 outputs.
+CONV, FC, MAX_POOL, AVG_POOL, NORM = 1, 2, 3, 4, 5
+_OUTPUT = (
+    "rows", "cols", "channels", "partition", "count", "strides", "border", "size", "kappa",
+    "alpha", "beta", "relu",
+)  # fmt: skip
+_INPUT = ("rows", "cols", "channels", "partition")
 
-    weight       of full connect, (6, 36) float32; None: in a picture
-    table        its table of values, float16; None: it has none
-    conv_weight  b"": drawn; None: in a picture of 4 rows of 27
-    conv_table   likewise
+
+@dataclass(frozen=True)
+class Row:
+    """A layer: its type, (rows, cols, channels) of its input, groups, and its output_ columns."""
+
+    type: int
+    input: tuple[int, int, int]
+    groups: int = 1
+    output: dict[str, Any] = field(default_factory=dict)
+
+    def columns(self, number: int) -> tuple[Any, ...]:
+        rows, cols, channels = self.input
+        nodes = rows * cols * channels if self.type == FC else 0
+        output = [self.output.get(name) for name in _OUTPUT]
+        return number, self.type, rows, cols, channels, self.groups, nodes, *output
+
+
+def write_database(
+    path: Path,
+    layers: Sequence[Row],
+    data: Mapping[int, tuple[np.ndarray | None, np.ndarray]],
+    *,
+    picture: tuple[int, int, int] = (9, 9, 3),
+    tables: Mapping[int, np.ndarray] | None = None,
+) -> Path:
+    """A database of ccv's, without a type or a key in its tables.
+
+    data     weights (None: in a picture) and bias by layer, in ccv's order; float16 or float32
+    picture  input_height, input_width, channels of the mean picture
+    tables   of values, by layer
     """
-    random = np.random.default_rng(2)
-    drawn = random.normal(size=4 * 27).astype("<f4").tobytes()
-    columns = (
-        "layer, type, input_matrix_rows, input_matrix_cols, input_matrix_channels, "
-        "input_matrix_partition, input_node_count, output_rows, output_cols, output_channels, "
-        "output_partition, output_count, output_strides, output_border, output_size, "
-        "output_kappa, output_alpha, output_beta, output_relu"
-    )
-    rows = (
-        (0, 1, 7, 7, 3, 1, 0, 3, 3, 3, 1, 4, 1, 1, *[None] * 5),
-        (1, 3, 7, 7, 4, 1, 0, *[None] * 5, 2, 0, 3, *[None] * 4),
-        (2, 2, 3, 3, 4, 1, 36, *[None] * 4, 6, *[None] * 6, 0),
-    )
-    data = (
-        (0, drawn if conv_weight == b"" else conv_weight, np.ones(4, "<f4").tobytes(), 0),
-        (2, None if weight is None else weight.astype("<f4").tobytes(),
-         np.zeros(6, "<f4").tobytes(), 0),
-    )  # fmt: skip
+    columns = ", ".join([
+        "layer", "type", *(f"input_matrix_{name}" for name in _INPUT), "input_node_count",
+        *(f"output_{name}" for name in _OUTPUT),
+    ])  # fmt: skip
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute(f"create table layer_params ({columns})")
-        database.executemany(f"insert into layer_params values({','.join('?' * 19)})", rows)
+        for number, layer in enumerate(layers):
+            marks = ",".join("?" * 19)
+            database.execute(f"insert into layer_params values({marks})", layer.columns(number))
         database.execute(
             "create table convnet_params (convnet, input_height, input_width, mean_activity)"
         )
-        mean = np.full(9 * 9 * 3, 100, "<f4").tobytes()
-        database.execute("insert into convnet_params values(0, 9, 9, ?)", (mean,))
+        mean = np.full(picture, 100, "<f4").tobytes()
+        database.execute("insert into convnet_params values(0, ?, ?, ?)", (*picture[:2], mean))
         database.execute("create table layer_data (layer, weight, bias, half_precision)")
-        database.executemany("insert into layer_data values(?, ?, ?, ?)", data)
-        database.execute("create table layer_quant (layer, quant)")
-        for layer, values in ((0, conv_table), (2, table)):
-            if values is not None:
-                blob = values.astype("<f2").tobytes()
-                database.execute("insert into layer_quant values(?, ?)", (layer, blob))
+        for number, (weight, bias) in data.items():
+            blobs = [None if values is None else values.tobytes() for values in (weight, bias)]
+            half = int(bias.dtype == np.float16)
+            database.execute("insert into layer_data values(?, ?, ?, ?)", (number, *blobs, half))
+        if tables:
+            database.execute("create table layer_quant (layer, quant)")
+        for number, values in (tables or {}).items():
+            blob = values.astype("<f2").tobytes()
+            database.execute("insert into layer_quant values(?, ?)", (number, blob))
         database.commit()
     return path
+
+
+def write_network(
+    path: Path,
+    *,
+    table: np.ndarray | None = None,
+    conv_table: np.ndarray | None = None,
+) -> Path:
+    """A convolution of 3x3, 4 x 27 weights, a max pool, and full connect of 36 inputs, 6 outputs.
+
+    table       of values of the full connect layer, whose weights are then in a picture
+    conv_table  likewise of the convolution
+    """
+    random = np.random.default_rng(2)
+    kernel = {"rows": 3, "cols": 3, "channels": 3, "partition": 1}
+    layers = (
+        Row(CONV, (7, 7, 3), 1, {**kernel, "count": 4, "strides": 1, "border": 1}),
+        Row(MAX_POOL, (7, 7, 4), 1, {"size": 3, "strides": 2, "border": 0}),
+        Row(FC, (3, 3, 4), 1, {"count": 6, "relu": 0}),
+    )
+    given = {0: conv_table, 2: table}
+    tables = {number: values for number, values in given.items() if values is not None}
+    data = {}
+    for number, shape in ((0, (4, 27)), (2, (6, 36))):
+        drawn = random.normal(size=shape).astype(np.float32)
+        bias = random.normal(size=shape[0]).astype(np.float32)
+        data[number] = (None if number in tables else drawn, bias)
+    return write_database(path, layers, data, tables=tables)
 
 
 def png(samples: np.ndarray, bits: int, *, colour: int = 0, interlace: int = 0) -> bytes:

@@ -149,9 +149,7 @@ class TestTables:
 def test_a_convolution_may_have_one_too(tmp_path: Path) -> None:
     table = RANDOM.normal(size=16).astype(np.float16)
     samples = RANDOM.integers(0, 16, (4, 27))
-    path = write_network(
-        tmp_path / "n.sqlite3", weight=np.ones((6, 36)), conv_weight=None, conv_table=table
-    )
+    path = write_network(tmp_path / "n.sqlite3", conv_table=table)
     (tmp_path / "layer-0.png").write_bytes(png(samples, 8))
     found = read_ccv(path).network.tensors["conv0.weight"]
     wanted = table[samples].astype(np.float32).reshape(4, 3, 3, 3).transpose(0, 3, 1, 2)

@@ -110,7 +110,7 @@ def whole(value: Value, what: str, owner: str, *, slug: str, least: int = 0) -> 
     """A count: NULL is 0; a REAL or a TEXT that tells a whole number, that (declared types of
     columns do not matter, and they turn what is stored). Raises ModelError.
     """
-    number = _as_whole(value)
+    number = as_whole(value)
     if number is None or not least <= number <= MOST_NUMBER:
         raise ModelError(
             f"{owner} has {what} {_shown(value)}; expected is a whole number from {least} to "
@@ -122,7 +122,7 @@ def whole(value: Value, what: str, owner: str, *, slug: str, least: int = 0) -> 
 
 def flag(value: Value, what: str, owner: str) -> bool:
     """A number of which only counts whether it is 0; NULL is 0. Raises ModelError 'ccv-layer'."""
-    number = _as_whole(value)
+    number = as_whole(value)
     if number is None:
         raise ModelError(
             f"{owner} has {what} {_shown(value)}; expected is a whole number", slug="ccv-layer"
@@ -131,7 +131,7 @@ def flag(value: Value, what: str, owner: str) -> bool:
 
 
 def _layer(number: int, row: Mapping[str, Value]) -> Layer:
-    kind = KINDS.get(_as_whole(row["type"]) or 0)
+    kind = KINDS.get(as_whole(row["type"]) or 0)
     if kind is None:
         raise ModelError(
             f"layer {number} has type {_shown(row['type'])}; ccv knows 1 (convolution), 2 (full "
@@ -193,8 +193,8 @@ def _check(layer: Layer, row: Mapping[str, Value]) -> None:
         )
 
 
-def _as_whole(value: Value) -> int | None:
-    """The whole number that a value tells, as SQLite would cast it; None where it tells none."""
+def as_whole(value: Value) -> int | None:
+    """The whole number that a value tells; NULL tells 0; None where it tells none."""
     if value is None:
         return 0
     if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,19}(\.0*)?", value):

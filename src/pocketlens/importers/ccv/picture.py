@@ -5,7 +5,7 @@ from __future__ import annotations
 from pocketlens.base.errors import ModelError
 from pocketlens.images.recipe import Recipe, fault
 from pocketlens.importers.ccv.database import Database, told
-from pocketlens.importers.ccv.layers import Layer, whole
+from pocketlens.importers.ccv.layers import Layer, as_whole, whole
 from pocketlens.importers.ccv.weights import floats, seen
 
 _TABLE = "convnet_params"
@@ -20,7 +20,7 @@ def read_recipe(database: Database, first: Layer) -> Recipe:
     rows = [
         row
         for row in database.rows(_TABLE, columns)
-        if whole(row[0], "the number", f"a row of '{_TABLE}'", slug="ccv-picture") == 0
+        if row[0] is not None and as_whole(row[0]) == 0
     ]
     if len(rows) != 1:
         raise ModelError(

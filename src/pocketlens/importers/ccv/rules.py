@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pocketlens.base.errors import ModelError
-from pocketlens.graph.inference import MAX_DIM, MAX_NUMBERS
 from pocketlens.importers.ccv.layers import Layer
+
+MOST_NUMBERS = 2**28
+"""Of an array between layers, a gigabyte: the published networks stay below 4 million."""
 
 Cube = tuple[int, int, int]
 """Rows, columns, channels."""
@@ -93,10 +95,10 @@ def _check_size(layer: Layer, cube: Cube) -> None:
     """As large as a network's array may be, its border counted."""
     rows, cols, channels = cube
     padded = (layer.rows + 2 * layer.border) * (layer.cols + 2 * layer.border) * layer.channels
-    if max(cube) > MAX_DIM or max(rows * cols * channels, padded) > MAX_NUMBERS:
+    if max(rows * cols * channels, padded) > MOST_NUMBERS:
         raise ModelError(
-            f"layer {layer.number} would make {_by(cube)}; an array holds at most "
-            f"{MAX_NUMBERS:,} numbers",
+            f"layer {layer.number} would make {_by(cube)}; at most {MOST_NUMBERS:,} numbers stand "
+            "between layers",
             slug="ccv-too-large",
         )
 
