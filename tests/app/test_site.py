@@ -143,7 +143,7 @@ def test_recipes_that_the_core_cannot_follow_are_refused(tmp_path: Path) -> None
         lens,
         recipe=replace(
             lens.recipe, resize="ccv", resize_height=side, resize_width=side,
-            mean=(0.0,) * count, scale=(1.0,) * count, mean_picture=mean,
+            channels="bgr", mean=(0.0,) * count, scale=(2.0,) * count, mean_picture=mean,
         ),
     )  # fmt: skip
     path = tmp_path / "formed.lens"
@@ -151,7 +151,8 @@ def test_recipes_that_the_core_cannot_follow_are_refused(tmp_path: Path) -> None
     done = CliRunner().invoke(main, ["app", str(path), "-o", str(tmp_path / "site")])
     assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit)
-    assert f"--resize shorter:{side} --filter box --mean 117.2," in done.output
+    words = f"shorter:{side} --filter box --channels bgr --mean 117.2,117.2,117.2 --scale 2,2,2"
+    assert f"--preset unit --resize {words}" in " ".join(done.output.split())
     assert not (tmp_path / "site").exists()
     done = CliRunner().invoke(main, ["serve", str(path)])
     assert done.exit_code == 2

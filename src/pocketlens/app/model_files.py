@@ -95,13 +95,15 @@ def _check_recipe(recipe: Recipe) -> None:
     """A page prepares pictures by the core, which does not know ccv's way to form them."""
     if recipe.resize != "ccv":
         return
-    mean = mean_of_channels(recipe)
-    side = min(recipe.resize_height, recipe.resize_width)
+    mean = ",".join(f"{value:.1f}" for value in mean_of_channels(recipe))
+    scale = ",".join(f"{value:g}" for value in recipe.scale)
+    order = " --channels bgr" if recipe.channels == "bgr" else ""
     raise UsageError(
         "The app prepares pictures by the core alone, which cannot form them as ccv does. Make a "
         "lens for it from the original that crops instead, which gives nearly the same answers: "
-        f"pocketlens compress MODEL -o app.lens --preset unit --resize shorter:{side} --filter box "
-        f"--mean {','.join(f'{value:.4g}' for value in mean)} --scale 1",
+        "pocketlens compress MODEL -o app.lens --preset unit --resize "
+        f"shorter:{min(recipe.resize_height, recipe.resize_width)} --filter box{order} "
+        f"--mean {mean} --scale {scale}",
         slug="app-recipe",
     )
 
