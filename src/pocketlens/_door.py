@@ -120,7 +120,8 @@ def evaluate(
     lens     an open Lens or a lens file
     data     an ImageFolder, a folder with labels.csv, or an .npz with images and labels
     against  another open Lens of the same classes, for a paired comparison
-    crops    views averaged: 1, 5 or 10, or "slide": every position on the whole photo
+    crops    views averaged: 1, 5 or 10; "slide": every position on the whole photo; "ccv10" or
+             "ccv5": windows as ccv has them
 
     Raises DataError, ImageError, LensFileError.
     """

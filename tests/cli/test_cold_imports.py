@@ -19,14 +19,14 @@ from pocketlens.lensfile.writer import write_lens
 OURS = {
     "_version",
     *("base.errors", "base.floats", "base.halves", "base.knobs", "base.unreadable"),
-    *("classify.lens", "classify.sliding"),
+    *("classify.by_size", "classify.ccv", "classify.lens", "classify.sliding"),
     *("cli.classify_command", "cli.crops_option", "cli.main"),
     *("engine._core", "engine.constants", "engine.core", "engine.plan", "engine.prepare"),
     "engine.refusals",
     *("graph.attributes", "graph.graph", "graph.inference", "graph.ops", "graph.shapes"),
-    "graph.sliding",
-    *("images.ccv", "images.colours", "images.crops", "images.decode", "images.limits"),
-    *("images.recipe", "images.sliding", "images.views"),
+    *("graph.five_windows", "graph.larger", "graph.sliding"),
+    *("images.ccv", "images.ccv_decode", "images.colours", "images.crops", "images.decode"),
+    *("images.limits", "images.recipe", "images.sliding", "images.views"),
     *("importers.contents", "labels.labels"),
     *("planes.plane", "planes.scanlines", "planes.trellis"),
 }  # fmt: skip

@@ -48,6 +48,7 @@ def body(builder: Builder, *, pad: int = 0) -> str:
     z = builder.add("conv2d", y, weights(builder, 16, 16, 1, 1), activation="relu")
     y = builder.add("binary", y, z, kind="add")
     y = builder.add("lrn", y, size=5, alpha=0.5, beta=0.75, bias=1.0)
+    y = builder.add("grouped_lrn", y, size=3, alpha=0.5, beta=0.75, bias=1.0, groups=2)
     part = builder.add(
         "slice", y, starts=(0, 4, 0, 0), sizes=(1, 8, *builder.shape(y)[2:]), steps=(1, 1, 1, 1)
     )

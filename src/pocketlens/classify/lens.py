@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
-from pocketlens.classify.sliding import Sliding
+from pocketlens.classify.by_size import EnginesBySize
+from pocketlens.classify.ccv import window_scores, windowed
+from pocketlens.classify.sliding import slid, sliding_scores
 from pocketlens.engine.core import CoreEngine
 from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
-from pocketlens.images.views import SLIDE, Crops
+from pocketlens.images.views import CCV5, CCV10, SLIDE, Crops
 from pocketlens.importers.contents import read_contents
 from pocketlens.labels.labels import Label
 from pocketlens.lensfile.contents import LensContents
@@ -69,9 +71,9 @@ class Lens:
         """
         self.contents = replace(contents, tensors=())
         self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
-        self._sliding = Sliding(
-            again or (lambda: contents), threads=_threads(threads), target=target
-        )
+        read, count = again or (lambda: contents), _threads(threads)
+        self._sliding = EnginesBySize(read, slid, threads=count, target=target)
+        self._windows = EnginesBySize(read, windowed, threads=count, target=target)
         self._gives_probabilities = ends_in_softmax(contents.graph)
 
     @property
@@ -97,9 +99,9 @@ class Lens:
     def memory(self) -> dict[str, int]:
         """Engine memory in bytes: weights, packed, arena, scratch (see pl_memory in core.h).
 
-        What sliding has opened counts as well.
+        What has been opened for larger pictures counts as well.
         """
-        parts = [self._engine.memory(), *self._sliding.memory()]
+        parts = [self._engine.memory(), *self._sliding.memory(), *self._windows.memory()]
         return {name: sum(part[name] for part in parts) for name in parts[0]}
 
     def classify(self, photo: Photo, top: int = 5, crops: Crops = 1) -> list[Answer]:
@@ -108,7 +110,8 @@ class Lens:
         photo    a path, the bytes of a picture file, or a PIL image
         top      how many answers, best first; equal confidences by class number
         crops    views averaged: 1 (centre), 5 (corners and centre) or 10 (mirrored as well);
-                 "slide": every position on the whole photo, in one run
+                 "slide": every position on the whole photo, in one run; "ccv10": ten windows
+                 as ccv has them, for a lens whose recipe is ccv's; "ccv5": none mirrored
         Raises ImageError, UsageError; ModelError 'cannot-slide'.
         """
         if top < 1:
@@ -119,13 +122,17 @@ class Lens:
 
     def confidences(self, photo: Photo, *, crops: Crops = 1) -> list[float]:
         """Probability of every class, averaged over the crops after softmax."""
-        image = open_image(photo)
-        if crops == SLIDE:
-            rows = self._rows(self._sliding.scores(image))
-        else:
-            rows = self.run(prepare(image, self.contents.recipe, crops=crops), batch=crops)
+        rows = self._rows_of(photo, crops)
         probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
         return [math.fsum(column) / len(rows) for column in zip(*probabilities, strict=True)]
+
+    def _rows_of(self, photo: Photo, crops: Crops) -> list[Sequence[float]]:
+        if crops == SLIDE:
+            return self._rows(sliding_scores(open_image(photo), self._sliding))
+        if crops == CCV10 or crops == CCV5:  # noqa: SIM109 - so mypy knows a number is left
+            return self._rows(window_scores(photo, self._windows, mirrored=crops == CCV10))
+        image = open_image(photo)
+        return self.run(prepare(image, self.contents.recipe, crops=crops), batch=crops)
 
     def views(self, photo: Photo, *, crops: int = 1) -> list[Image]:
         """The crops of a photo as pictures in the network's size, values 0..255."""
@@ -183,6 +190,7 @@ class Lens:
         """
         self._engine.close()
         self._sliding.close()
+        self._windows.close()
 
     def __enter__(self) -> Lens:
         return self

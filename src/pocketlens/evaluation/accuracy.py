@@ -209,7 +209,7 @@ def receipt_of(
 ) -> Receipt:
     """The measurement as it is kept in a lens.
 
-    crops       views that were averaged, or "slide"
+    crops       views that were averaged
     engine      what computed: "core avx512" or "reference"
     version     of Pocketlens
     against     what it was compared with: "model.onnx float32"; "" with no comparison

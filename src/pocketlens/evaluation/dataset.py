@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from PIL.Image import Image, fromarray
+
+from pocketlens.images.ccv_decode import decode_as_ccv
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Dataset:
     name_of   what to call a photo: its path in the set, or its row
     photo_sha256  SHA-256 of each photo's file (of its pixels, for a row of an array), hex: the
               same that calibration knows it by; empty where nobody hashed them
+    file_of   file of a photo by number; None where photos are no files
     """
 
     name: str
@@ -33,9 +35,17 @@ class Dataset:
     photo_of: Callable[[int], Image]
     name_of: Callable[[int], str]
     photo_sha256: tuple[str, ...] = ()
+    file_of: Callable[[int], Path] | None = None
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def decoded_as_ccv(self) -> Dataset:
+        """The same photos, their files decoded as ccv does (images/ccv_decode.py)."""
+        file_of = self.file_of
+        if file_of is None:
+            return self
+        return replace(self, photo_of=lambda number: fromarray(decode_as_ccv(file_of(number))))
 
 
 def fingerprint(pairs: Iterable[tuple[str, int]]) -> str:

@@ -108,6 +108,7 @@ def _from_files(
         photo_of=lambda number: open_image(files[number]),
         name_of=lambda number: files[number].relative_to(folder).as_posix(),
         photo_sha256=tuple(hashes),
+        file_of=lambda number: files[number],
     )
 
 

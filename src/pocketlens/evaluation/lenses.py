@@ -17,7 +17,7 @@ from pocketlens.evaluation.accuracy import (
     receipt_of,
 )
 from pocketlens.evaluation.dataset import Dataset
-from pocketlens.images.views import Crops
+from pocketlens.images.views import CCV5, CCV10, Crops
 from pocketlens.lensfile.contents import Receipt
 
 
@@ -51,7 +51,7 @@ def evaluate_lens(
 
     against       another open lens with the same classes; both see the same decoded photos
     against_name  what the receipt calls it; None: its own name
-    crops         views averaged: 1, 5 or 10, or "slide"
+    crops         views averaged: 1, 5 or 10, "slide", "ccv10" or "ccv5"
     threads       photos decoded side by side
     Raises DataError 'other-classes', ImageError.
     """
@@ -61,6 +61,8 @@ def evaluate_lens(
             f"{len(against.labels)}, so their answers cannot be paired.",
             slug="other-classes",
         )
+    if crops in (CCV5, CCV10):
+        dataset = dataset.decoded_as_ccv()
     both = [lens] if against is None else [lens, against]
     measured = measure_together(
         dataset,

@@ -14,7 +14,7 @@ from pocketlens.base.errors import LensFileError, ModelError
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.shapes import check_graph
 from pocketlens.images.recipe import MAX_SIDE, Recipe, fault
-from pocketlens.images.views import CROPS, SLIDE
+from pocketlens.images.views import CROPS, WAYS, is_crops
 from pocketlens.labels.labels import Label
 from pocketlens.labels.labels import fault as fault_of_label
 from pocketlens.lensfile.check_tensors import check_tensors
@@ -133,8 +133,9 @@ def _check_receipt(receipt: Receipt) -> None:
         raise _receipt("The fingerprint of its data set is not 64 hex digits")
     if not is_whole(receipt.n, 1, MOST_COUNT):
         raise _receipt("Its photos cannot be counted like this")
-    if receipt.crops != SLIDE and not (is_whole(receipt.crops, 1, 10) and receipt.crops in CROPS):
-        raise _receipt(f"It averages {receipt.crops!r:.40} crops; 1, 5, 10 and 'slide' exist")
+    if not is_crops(receipt.crops):
+        known = ", ".join(map(str, (*CROPS, *WAYS)))
+        raise _receipt(f"It averages {receipt.crops!r:.40} crops; known are {known}")
     _check_rate("top-1 missing rate", receipt.top1_missing, receipt.top1_interval, low=0.0)
     _check_rate(
         "top-5 missing rate", receipt.top5_missing, receipt.top5_interval, low=0.0, optional=True

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pocketlens.graph.graph import Graph, Shape
 from pocketlens.images.recipe import Recipe
-from pocketlens.images.views import SLIDE, Crops
+from pocketlens.images.views import Crops, views_in_words
 from pocketlens.labels.labels import Label
 from pocketlens.planes.plane import INDEX_BITS, Band, Plane
 
@@ -149,7 +149,7 @@ class Receipt:
     dataset            name for people
     dataset_sha256     fingerprint: SHA-256 over the sorted (file hash, label) pairs
     n                  photos
-    crops              views averaged, or "slide": every position on the whole photo
+    crops              views averaged: a number, or "slide", "ccv10", "ccv5" (images/views.py)
     top1_missing       top-1 missing rate
     top1_interval      95% interval (low, high)
     top5_missing       None with fewer than 6 classes
@@ -180,9 +180,7 @@ class Receipt:
     @property
     def views(self) -> str:
         """What was averaged, in words: "10 crops"."""
-        if self.crops == SLIDE:
-            return "slid over whole photos"
-        return f"{self.crops} crop{'s' if self.crops != 1 else ''}"
+        return views_in_words(self.crops)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pocketlens.images.recipe import describe
-from pocketlens.images.views import CROPS, SLIDE
+from pocketlens.images.views import views_count
 from pocketlens.lensfile.contents import LensContents, Receipt, TensorRecord
 from pocketlens.report.charts import (
     BOTTOM,
@@ -122,12 +122,7 @@ def lens_page(
 def _best_receipt(contents: LensContents) -> tuple[int, Receipt] | None:
     """The receipt of most photos and fewest crops, and its number in the page."""
     numbered = list(enumerate(contents.receipts, 1))
-    most = max(CROPS) + 1
-    return max(
-        numbered,
-        key=lambda pair: (pair[1].n, -(most if pair[1].crops == SLIDE else pair[1].crops)),
-        default=None,
-    )
+    return max(numbered, key=lambda pair: (pair[1].n, -views_count(pair[1].crops)), default=None)
 
 
 def _ranked(

@@ -1,0 +1,52 @@
+"""A lens's network on five windows of a photo and of its mirror image, as ccv classifies.
+
+Everything is ccv's: how the photo is decoded, how it is formed and cut, which mean is subtracted,
+where the windows lie (graph/five_windows.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pocketlens.base.errors import UsageError
+from pocketlens.classify.by_size import EnginesBySize
+from pocketlens.graph.five_windows import find_last_conv, five_windows
+from pocketlens.graph.graph import Graph
+from pocketlens.images.ccv import cut_out, form
+from pocketlens.images.ccv_decode import decode_as_ccv
+from pocketlens.images.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pocketlens.images.decode import PhotoSource
+
+
+def windowed(graph: Graph, height: int, width: int) -> Graph:
+    """The network on five windows of a picture. Raises ModelError 'cannot-slide'."""
+    return five_windows(graph, find_last_conv(graph), height, width)
+
+
+def window_scores(photo: PhotoSource, engines: EnginesBySize, *, mirrored: bool) -> bytes:
+    """Raw outputs, float32: (5, classes), or (10, classes) with those of the mirror image.
+
+    engines  whose networks are `windowed`
+    Raises UsageError 'no-ccv-recipe', ModelError 'cannot-slide', ImageError, EngineError.
+    """
+    contents = engines.contents()
+    recipe = contents.recipe
+    _check_recipe(recipe)
+    step = find_last_conv(contents.graph).step
+    formed = form(decode_as_ccv(photo), recipe.resize_height, recipe.resize_width)
+    cut = cut_out(formed, recipe, step).transpose(2, 0, 1)
+    _, height, width = cut.shape
+    inputs = cut.tobytes() + (cut[:, :, ::-1].tobytes() if mirrored else b"")
+    return engines.scores(inputs, height, width, batch=1 + mirrored)
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    if recipe.resize != "ccv":
+        raise UsageError(
+            f"ccv's windows are for lenses whose recipe is ccv's; the recipe of this one resizes "
+            f"by '{recipe.resize}'. Compress the ccv file (.sqlite3) itself to have its recipe, "
+            "or use crops 10.",
+            slug="no-ccv-recipe",
+        )
