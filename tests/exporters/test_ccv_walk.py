@@ -80,7 +80,7 @@ def branched() -> Graph:
     x = build.input("picture", (1, 4, 5, 5))
     w = build.tensor("w", np.zeros((4, 4, 1, 1), np.float32))
     a = build.add("conv2d", x, w, name="left", activation="relu")
-    b = build.add("conv2d", x, w, name="right", activation="relu")
+    b = build.add("conv2d", x, w, name="right", activation="sigmoid")
     return build.network(outputs=(build.add("binary", a, b, name="sum", kind="add"),)).graph
 
 
@@ -128,6 +128,14 @@ REFUSED: dict[str, tuple[Callable[[], Graph], str]] = {
                        .add("softmax", "soft", axis=1, log=0).full("scores", 5).graph(),
                        "'soft': a softmax stands before the end"),
 }  # fmt: skip
+
+
+def test_the_first_node_is_named() -> None:
+    chain = Chain().conv("conv", 4).add("unary", "lit", activation="sigmoid").conv("more", 4)
+    chain.build.add("binary", chain.told, "conv", name="sum", kind="mul")
+    graph = chain.build.network(outputs=("sum",)).graph
+    with pytest.raises(ModelError, match="'lit'"):
+        layers_of(graph)
 
 
 @pytest.mark.parametrize("name", REFUSED)

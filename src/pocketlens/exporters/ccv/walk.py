@@ -9,7 +9,7 @@ out, since ccv takes it anyway.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 from pocketlens.exporters.ccv.layers import (
@@ -38,8 +38,11 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
     return walk.finished()
 
 
-def _chain(graph: Graph) -> list[Node]:
-    """The nodes one after the other, each reading the last one's array and nothing else made."""
+def _chain(graph: Graph) -> Iterator[Node]:
+    """The nodes one after the other, each reading the last one's array and nothing else made.
+
+    One by one, so that of all that ccv has not, the first is named.
+    """
     arrays = {*graph.inputs, *(node.output for node in graph.nodes)}
     told = graph.inputs[0]
     for node in graph.nodes:
@@ -48,10 +51,10 @@ def _chain(graph: Graph) -> list[Node]:
             raise cannot(
                 node.name, f"operator '{node.op}' is part of a branch, and ccv's layers are a chain"
             )
+        yield node
         told = node.output
     if graph.outputs != (told,) or len(graph.inputs) != 1:
         raise cannot(graph.outputs[0], "the network hands out more than its last array")
-    return list(graph.nodes)
 
 
 class _Walk:
