@@ -4,90 +4,84 @@ full connects.
 AlexNet is Krizhevsky's "One weird trick" (arXiv:1404.5997) as it is usually drawn. Klaus's network
 is ccv's topology "matt" of 2014: on the phone its two hidden full connects had 2048 outputs, ccv's
 default has 4096; a patch of 225 x 225 is what ccv cuts from 257 x 257. Local response normalisation
-is taken over all channels: ccv takes it over each half of them, at the same cost.
+is taken over all channels, for ONNX has no groups: ccv takes it over each half, at the same cost.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from pocketlens.graph.graph import Graph, Node
+from pocketlens.networks.build import chain
+from pocketlens.networks.layers import Convolution, FullConnect, Layer, MaxPool
+from pocketlens.networks.published import PUBLISHED
+
 CLASSES = 1000
 OPSET, IR_VERSION = 17, 9
-LRN = {"size": 5, "bias": 2.0, "alpha": 5 * 1e-4, "beta": 0.75}
-"""ONNX divides alpha by the size; ccv does not."""
 
-
-@dataclass(frozen=True)
-class Window:
-    """A convolution and what follows it.
-
-    groups  parts of the channels that see only their own inputs
-    """
-
-    outputs: int
-    size: int
-    stride: int = 1
-    border: int = 1
-    groups: int = 1
-    normalised: bool = False
-    pooled: bool = False
-
-
-ALEXNET = (
-    Window(64, 11, 4, 2, pooled=True),
-    Window(192, 5, 1, 2, pooled=True),
-    Window(384, 3),
-    Window(256, 3),
-    Window(256, 3, pooled=True),
+ALEXNET: tuple[Layer, ...] = (
+    Convolution(64, 11, 4, 2),
+    MaxPool(),
+    Convolution(192, 5, 1, 2),
+    MaxPool(),
+    Convolution(384, 3),
+    Convolution(256, 3),
+    Convolution(256, 3),
+    MaxPool(),
+    FullConnect(4096),
+    FullConnect(4096),
+    FullConnect(CLASSES, relu=False),
 )
-KLAUS = (
-    Window(96, 7, 2, normalised=True, pooled=True),
-    Window(256, 5, 2, groups=2, normalised=True, pooled=True),
-    Window(384, 3),
-    Window(384, 3, groups=2),
-    Window(256, 3, groups=2, pooled=True),
-)
-LAST_CONVOLVED = 256 * 6 * 6
 
 
 def alexnet() -> onnx.ModelProto:
     """Input (1, 3, 224, 224)."""
-    return chained("alexnet", ALEXNET, side=224, hidden=4096)
+    return as_onnx("alexnet", chain(ALEXNET, side=224))
 
 
 def klaus(hidden: int) -> onnx.ModelProto:
     """Input (1, 3, 225, 225), with `hidden` outputs in each of the two hidden full connects."""
-    return chained(f"klaus-{hidden}", KLAUS, side=225, hidden=hidden)
+    layers = PUBLISHED["matt"]
+    counts = iter((hidden, hidden, CLASSES))
+    told = (replace(each, count=next(counts)) if isinstance(each, FullConnect) else each
+            for each in layers)  # fmt: skip
+    return as_onnx(f"klaus-{hidden}", chain(tuple(told)))
 
 
-def chained(
-    name: str, windows: tuple[Window, ...], *, side: int, hidden: int, seed: int = 0
-) -> onnx.ModelProto:
-    """Windows, two hidden full connects, 1000 scores; weights are random numbers from the seed."""
-    chain = Chain(seed)
-    channels = 3
-    for window in windows:
-        kernel = (window.outputs, channels // window.groups, window.size, window.size)
-        chain.add("Conv", kernel, (window.outputs,), kernel_shape=[window.size] * 2,
-                  strides=[window.stride] * 2, pads=[window.border] * 4,
-                  group=window.groups)  # fmt: skip
-        chain.add("Relu")
-        if window.normalised:
-            chain.add("LRN", **LRN)
-        if window.pooled:
-            chain.add("MaxPool", kernel_shape=[3, 3], strides=[2, 2])
-        channels = window.outputs
-    chain.add("Flatten")
-    for inputs, outputs in ((LAST_CONVOLVED, hidden), (hidden, hidden), (hidden, CLASSES)):
-        chain.add("Gemm", (outputs, inputs), (outputs,), transB=1)
-        if outputs != CLASSES:
-            chain.add("Relu")
-    return chain.model(name, side)
+def as_onnx(name: str, graph: Graph, *, seed: int = 0) -> onnx.ModelProto:
+    """A chain as an ONNX model; weights are random numbers from the seed."""
+    made = Chain(seed)
+    for node in graph.nodes:
+        shapes = [graph.shapes[given] for given in node.inputs[1:]]
+        kind, attributes = _in_onnx(node, graph)
+        made.add(kind, *shapes, **attributes)
+        if node.attributes.get("activation") == "relu":
+            made.add("Relu")
+    return made.model(name, graph.shapes[graph.inputs[0]][-1])
+
+
+def _in_onnx(node: Node, graph: Graph) -> tuple[str, dict[str, object]]:
+    """The operator and its attributes."""
+    given = node.attributes
+    match node.op:
+        case "conv2d":
+            kernel = list(graph.shapes[node.inputs[1]][2:])
+            return "Conv", {"kernel_shape": kernel, "strides": given["strides"],
+                            "pads": given["pads"], "group": given["groups"]}  # fmt: skip
+        case "grouped_lrn":
+            return "LRN", {name: given[name] for name in ("size", "bias", "alpha", "beta")}
+        case "max_pool":
+            return "MaxPool", {"kernel_shape": given["kernel"], "strides": given["strides"]}
+        case "reshape":
+            return "Flatten", {}
+        case "linear":
+            return "Gemm", {"transB": 1}
+    raise ValueError(f"'{node.op}' stands in no chain")
 
 
 class Chain:
