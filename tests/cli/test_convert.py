@@ -52,6 +52,18 @@ def test_other_programs_are_not_known(run: Run, chain: Path) -> None:
         pocketlens.convert(chain, "out", to="caffe")
 
 
+def test_a_network_of_ccv_is_written_again(run: Run, chain: Path) -> None:
+    run("convert", chain, "--to", "ccv", "out")
+    run("convert", "out/chain.sqlite3", "--to", "ccv", "again")
+    for path in Path("out").iterdir():
+        assert path.read_bytes() == (Path("again") / path.name).read_bytes()
+    assert (
+        "out-is-source" in run("convert", "out/chain.sqlite3", "--to", "ccv", "out", code=2).output
+    )
+    taken = run("convert", "out/chain.sqlite3", "--to", "ccv", "out", "--name", "other", code=2)
+    assert "ccv-pictures-taken" in taken.output
+
+
 def test_from_python(chain: Path, tmp_path: Path) -> None:
     files = pocketlens.convert(chain, tmp_path / "out", to="ccv", name="net")
     assert files[0] == tmp_path / "out" / "net.sqlite3" and len(files) == 3

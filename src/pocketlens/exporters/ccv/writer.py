@@ -70,7 +70,7 @@ def export_ccv(
         if isinstance(each.weight, Indexed)
     }
     texts = _label_files(contents.labels, folder / name)
-    database = folder / f"{name}.sqlite3"
+    database = database_path(folder, name)
     _make(folder)
     others = _other_pictures(database, {number: path for path, (number, _) in pictures.items()})
     with replacing_together((*pictures, *texts, database), removed=others) as temporaries:
@@ -82,6 +82,11 @@ def export_ccv(
         write_database(temporaries[database], layers, weights, picture)
     progress("pictures", len(pictures), len(pictures))
     return Written((database, *pictures, *texts), picture.notes)
+
+
+def database_path(folder: Path, name: str) -> Path:
+    """Where the network of that name goes."""
+    return folder / f"{name}.sqlite3"
 
 
 def _picture_name(layer: int, weight: Indexed) -> str:
