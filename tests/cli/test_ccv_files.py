@@ -132,3 +132,20 @@ class TestPlanes:
         assert "[planes-of-onnx]" in result.stderr
         with pytest.raises(UsageError):
             pocketlens.compress(model, "m.lens", planes={7: "a.png"})
+
+
+def test_weights_that_overflow_are_told_in_a_sentence(run: Run, folder: Path) -> None:
+    """Every number is finite, but what they make of a photo is not."""
+    large = np.full(216, 3e38, "<f4")
+    large[::2] *= -1
+    sql = f"update layer_data set weight=x'{large.tobytes().hex()}' where layer=2"
+    path = changed(folder / "micro.sqlite3", Path("big.sqlite3"), sql)
+    for crops in (1, 10, "ccv10"):
+        photo = folder / "images" / "photo.jpg"
+        result = run("classify", path, photo, "--crops", crops, code=2)
+        assert "[scores-overflow]" in result.stderr
+
+
+def test_a_lens_is_not_compressed_again(run: Run, folder: Path) -> None:
+    run("compress", folder / "micro.sqlite3", "-o", "m.lens")
+    assert "[is-a-lens]" in run("compress", "m.lens", "-o", "n.lens", code=2).stderr

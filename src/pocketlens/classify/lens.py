@@ -112,7 +112,7 @@ class Lens:
         crops    views averaged: 1 (centre), 5 (corners and centre) or 10 (mirrored as well);
                  "slide": every position on the whole photo, in one run; "ccv10": ten windows
                  as ccv has them, for a lens whose recipe is ccv's; "ccv5": none mirrored
-        Raises ImageError, UsageError; ModelError 'cannot-slide'.
+        Raises ImageError, UsageError; ModelError 'cannot-slide'; EngineError.
         """
         if top < 1:
             raise UsageError(f"The top {top} answers were asked for; ask for 1.", slug="bad-top")
@@ -121,9 +121,19 @@ class Lens:
         return [Answer(i, self.labels[i], confidences[i]) for i in best]
 
     def confidences(self, photo: Photo, *, crops: Crops = 1) -> list[float]:
-        """Probability of every class, averaged over the crops after softmax."""
+        """Probability of every class, averaged over the crops after softmax.
+
+        Raises what classify() raises, and EngineError 'scores-overflow'.
+        """
         rows = self._rows_of(photo, crops)
         probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
+        if not all(math.isfinite(sum(row)) for row in probabilities):
+            raise EngineError(
+                f"The lens '{self.name}' makes scores of this photo that are no numbers: somewhere "
+                "they grew beyond single precision. Its weights, or its recipe, are not those "
+                "that it was trained with.",
+                slug="scores-overflow",
+            )
         return [math.fsum(column) / len(rows) for column in zip(*probabilities, strict=True)]
 
     def _rows_of(self, photo: Photo, crops: Crops) -> list[Sequence[float]]:

@@ -35,6 +35,11 @@ def is_sqlite(path: Path | str) -> bool:
     return read_header(Path(path))[0][: len(MAGIC)] == MAGIC
 
 
+def is_lens(path: Path | str) -> bool:
+    """Whether a file begins as a lens does. Raises FileError."""
+    return _is_lens(read_header(Path(path))[0])
+
+
 def is_ccv(path: Path | str) -> bool:
     """Whether a file is an SQLite database, no lens, with a table `layer_params`.
 
@@ -43,9 +48,7 @@ def is_ccv(path: Path | str) -> bool:
     """
     try:
         header, _ = read_header(Path(path))
-        if header[: len(MAGIC)] != MAGIC or len(header) < HEADER_BYTES:
-            return False
-        if struct.unpack_from(">I", header, 68)[0] == APPLICATION_ID:
+        if header[: len(MAGIC)] != MAGIC or len(header) < HEADER_BYTES or _is_lens(header):
             return False
         with open_database(Path(path)):
             return True
@@ -53,3 +56,8 @@ def is_ccv(path: Path | str) -> bool:
         return error.slug != "not-ccv"
     except PocketlensError:
         return False
+
+
+def _is_lens(header: bytes) -> bool:
+    whole = header[: len(MAGIC)] == MAGIC and len(header) == HEADER_BYTES
+    return whole and struct.unpack_from(">I", header, 68)[0] == APPLICATION_ID
