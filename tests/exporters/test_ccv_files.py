@@ -172,6 +172,18 @@ def test_the_picture_is_larger_than_a_patch_by_whole_steps(
     assert f"to {side}, by box average" in written.notes[0]
 
 
+@pytest.mark.parametrize(("side", "notes"), [(25, 0), (24, 1)])
+def test_ccv_s_own_pictures_stay_what_they_are(tmp_path: Path, side: int, notes: int) -> None:
+    mean = np.random.default_rng(0).uniform(0, 255, (side, side, 3)).astype("<f4")
+    given = recipe(resize="ccv", filter="box", resize_height=side, resize_width=side,
+                   mean=(0.0,) * 3, mean_picture=mean.tobytes())  # fmt: skip
+    written = export_ccv(lens_of(small(), recipe=given), tmp_path, name="net")
+    stored = rows(written.files[0], "SELECT input_height, input_width FROM convnet_params")
+    assert stored == [(side, side)]
+    assert len(written.notes) == notes
+    assert read_ccv(written.files[0]).recipe == given
+
+
 def test_a_mean_picture_is_kept_or_stretched(tmp_path: Path) -> None:
     planar = np.random.default_rng(0).uniform(90, 150, (3, 17, 17)).astype("<f2")
     given = {"mean": (0.0,) * 3, "mean_picture": planar.tobytes(), "channels": "bgr"}

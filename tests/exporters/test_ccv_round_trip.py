@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pocketlens.classify.lens import open_lens
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import pack
 from pocketlens.exporters.ccv.writer import write_ccv
@@ -31,9 +32,9 @@ def fixtures(data_folder: Path) -> Path:
     return data_folder / "ccv" / "fixtures"
 
 
-def through_a_lens(path: Path, folder: Path) -> LensContents:
-    imported = read_ccv(path)
-    contents = pack(imported, settings=Settings(bits=32), recipe=imported.recipe)
+def through_a_lens(path: Path, folder: Path, *, bits: int = 32) -> LensContents:
+    settings = Settings(bits=bits, crush=None)
+    contents = pack(read_ccv(path), settings=settings)
     write_lens(folder / "net.lens", contents)
     return read_lens(folder / "net.lens")
 
@@ -63,19 +64,24 @@ def test_there_and_back(fixtures: Path, tmp_path: Path, name: str) -> None:
     assert table(back, "layer_data") == table(source, "layer_data")
 
 
-def test_pictures_tell_the_same_weights(fixtures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [32, 8, 4])
+def test_pictures_and_tables_are_what_they_were(fixtures: Path, tmp_path: Path, bits: int) -> None:
+    source = fixtures / "mobile" / "mobile.sqlite3"
+    back = write_ccv(through_a_lens(source, tmp_path, bits=bits), tmp_path / "back", name="net")
+    assert table(back[0], "layer_quant") == table(source, "layer_quant")
+    assert [path.name for path in back[1:]] == ["layer-7-4bit.png", "layer-8.png", "layer-9.png"]
+    for path in back[1:]:
+        theirs = decode_png((source.parent / path.name).read_bytes())
+        assert np.array_equal(decode_png(path.read_bytes()), theirs)
+
+
+@pytest.mark.parametrize("crops", ["ccv10", "ccv5"])
+def test_answers_are_what_they_were(fixtures: Path, tmp_path: Path, crops: Any) -> None:
     source = fixtures / "mobile" / "mobile.sqlite3"
     back = write_ccv(through_a_lens(source, tmp_path), tmp_path / "back", name="net")
-    theirs = {row["layer"]: row["quant"] for row in table(source, "layer_quant")}
-    for row in table(back[0], "layer_quant"):
-        name = next(path.name for path in back if path.name.startswith(f"layer-{row['layer']}"))
-        told = [
-            np.frombuffer(quant, "<f2")[decode_png((folder / name).read_bytes())]
-            for quant, folder in (
-                (row["quant"], back[0].parent), (theirs[row["layer"]], source.parent)
-            )
-        ]  # fmt: skip
-        assert np.array_equal(*told)
+    photo = fixtures / "images" / "photo.jpg"
+    with open_lens(source) as theirs, open_lens(back[0]) as ours:
+        assert ours.confidences(photo, crops=crops) == theirs.confidences(photo, crops=crops)
 
 
 @pytest.mark.parametrize("name", NAMES)

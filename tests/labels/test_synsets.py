@@ -60,6 +60,12 @@ def test_labels_get_their_paths(synsets: Synsets) -> None:
     assert with_paths((Label("all", "fall11"),), synsets) == (Label("all", "fall11"),)
 
 
+def test_a_synset_without_words_goes_by_its_id(tmp_path: Path) -> None:
+    inner = '<synset wnid="a"><synset wnid="b" words=" "/></synset>'
+    text = f'<synset wnid="top" words="x">{inner}</synset>'
+    assert read_synsets(written(tmp_path, text))["b"] == ("a", "b")
+
+
 @pytest.mark.parametrize("label", [Label("husky"), Label("husky", "n00000000")])
 def test_a_tree_that_knows_no_class(synsets: Synsets, label: Label) -> None:
     with pytest.raises(DataError, match="synsets-unknown"):
@@ -81,7 +87,7 @@ BOMB = """<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;
         ('<synset wnid="a" words="b">', "not XML"),
         ("<tree/>", "no element 'synset'"),
         ('<synset words="b"/>', "lacks its wnid"),
-        ('<synset wnid="a" words=" "/>', "lacks its wnid"),
+        ('<synset wnid=" " words="b"/>', "lacks its wnid"),
         ('<synset wnid="a" words="b&#x9b;31m"/>', "cannot be shown"),
         ('<synset wnid="a" words="' + "b" * 1001 + '"/>', "cannot be shown"),
         (b'<synset wnid="a" words="\0"/>', "not XML"),

@@ -108,10 +108,11 @@ class _Reading:
             raise _too_large(self._path, f"{MAX_DEPTH} levels")
         if name != "synset":
             return
-        wnid, words = attributes.get("wnid"), attributes.get("words", "").strip()
+        wnid = attributes.get("wnid", "").strip()
+        words = attributes.get("words", "").strip() or wnid
         line = self._parser.CurrentLineNumber
-        if not wnid or not words:
-            raise _not_understood(self._path, f"a synset in line {line} lacks its wnid or words")
+        if not wnid:
+            raise _not_understood(self._path, f"a synset in line {line} lacks its wnid")
         if len(words) > MAX_TEXT or not words.isprintable():
             raise _not_understood(self._path, f"the words in line {line} cannot be shown")
         if len(self.synsets) >= MAX_SYNSETS:

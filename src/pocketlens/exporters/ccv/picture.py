@@ -55,7 +55,7 @@ def picture_of(recipe: Recipe, layers: Sequence[Layer]) -> Picture:
             "weights could be divided instead"
         )
     height, width = _sides(recipe, layers)
-    notes = _notes(recipe, height, width)
+    notes = _notes(recipe, height, width, step=_scan_step(layers))
     mean = _mean(recipe, height, width, is_swapped=is_swapped)
     return Picture(height, width, mean, recipe.scale, is_swapped, notes)
 
@@ -103,8 +103,13 @@ def _mean(recipe: Recipe, height: int, width: int, *, is_swapped: bool) -> bytes
     return cubic(picture, height, width).astype("<f4").tobytes()
 
 
-def _notes(recipe: Recipe, height: int, width: int) -> tuple[str, ...]:
+def _notes(recipe: Recipe, height: int, width: int, *, step: int) -> tuple[str, ...]:
     if recipe.resize == "ccv":
+        if (height - recipe.height) % step and (width - recipe.width) % step:
+            return (
+                f"ccv cannot classify with it, only encode patches: pictures of {height}x{width} "
+                f"are not larger than {recipe.height}x{recipe.width} by whole steps of {step}.",
+            )
         return ()
     notes = [_note_on_sizes(recipe, height, width)]
     if recipe.mean_picture and (recipe.height, recipe.width) != (height, width):
