@@ -160,6 +160,9 @@ class TestMalformed:
         ("update convnet_params set input_height=5", "ccv-picture"),
         ("update convnet_params set input_height=12", "ccv-mean"),
         ("update convnet_params set mean_activity=zeroblob(1448)||x'0000c07f'", "not-finite"),
+        ("update layer_params set output_size=zeroblob(100000) where layer=1", "ccv-too-large"),
+        ("with recursive n(i) as (select 3 union all select i+1 from n where i<5000) "
+         "insert into layer_params(layer) select i from n", "ccv-too-large"),
         ("alter table layer_params drop column output_relu", "ccv-too-old"),
         ("alter table layer_data drop column half_precision", "ccv-too-old"),
         ("drop table convnet_params", "ccv-too-old"),

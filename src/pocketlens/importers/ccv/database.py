@@ -98,13 +98,10 @@ class Database:
         query = f"SELECT {', '.join(columns)} FROM {table} NOT INDEXED LIMIT {MOST_ROWS + 1}"
         rows: list[tuple[Value, ...]] = []
         for row in self._database.execute(query):
-            long = any(len(value) > MOST_TEXT for value in row if isinstance(value, str | bytes))
-            if len(rows) == MOST_ROWS or long:
-                what = f"a text of more than {MOST_TEXT}" if long else f"more than {MOST_ROWS:,}"
-                raise ModelError(
-                    f"its table '{table}' has {what} {'bytes' if long else 'rows'}",
-                    slug="ccv-too-large",
-                )
+            if len(rows) == MOST_ROWS:
+                raise _too_large(f"its table '{table}' has more than {MOST_ROWS:,} rows")
+            if any(len(value) > MOST_TEXT for value in row if isinstance(value, str | bytes)):
+                raise _too_large(f"its table '{table}' has a long text where a number belongs")
             rows.append(row)
         return rows
 
@@ -154,6 +151,10 @@ def damaged(what: str) -> ModelError:
     return ModelError(f"it is damaged ({what.rstrip('.')}); copy it again", slug="ccv-damaged")
 
 
+def _too_large(what: str) -> ModelError:
+    return ModelError(what, slug="ccv-too-large")
+
+
 def _age(slug: str) -> str:
     if slug != "ccv-too-old":
         return ""
@@ -172,10 +173,7 @@ def _checked_bytes(path: Path) -> int:
     if page_bytes < 512 or page_bytes & (page_bytes - 1) or file_bytes % page_bytes:
         raise damaged(f"{file_bytes:,} bytes are not whole pages of {page_bytes:,}")
     if file_bytes > MOST_FILE_BYTES:
-        raise ModelError(
-            f"it has {file_bytes:,} bytes; at most {MOST_FILE_BYTES:,} are read",
-            slug="ccv-too-large",
-        )
+        raise _too_large(f"it has {file_bytes:,} bytes; at most {MOST_FILE_BYTES:,} are read")
     return file_bytes
 
 

@@ -46,7 +46,7 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
     recipe = read_recipe(database, layers[0])
     stored = stored_layers(database, layers)
     tables = stored_tables(database, layers)
-    pictures = find_pictures(path, tuple(tables), planes, tuple(tables))
+    pictures = find_pictures(path, tuple(tables), planes)
     weights: dict[int, NDArray[np.float32]] = {}
     biases: dict[int, NDArray[np.float32]] = {}
     palettes: dict[str, GivenPalette] = {}

@@ -68,19 +68,19 @@ def stored_tables(database: Database, layers: Sequence[Layer]) -> dict[int, Tabl
 
 
 def find_pictures(
-    model: Path, wanted: Sequence[int], given: Mapping[int, Path] | None, has_table: Sequence[int]
+    model: Path, wanted: Sequence[int], given: Mapping[int, Path] | None
 ) -> dict[int, Path]:
-    """The picture of every layer in `wanted` that has one: as given, else beside the model.
+    """The picture of every layer that has one: as given, else beside the model.
 
-    has_table  layers that have a table of values: only those can be given a picture
+    wanted  layers that have a table of values: only those can have a picture
     Raises UsageError 'ccv-plane-of-none'; ModelError 'ccv-plane-ambiguous'; FileError.
     """
     given = dict(given or {})
     for number in given:
-        if number not in has_table:
+        if number not in wanted:
             raise UsageError(
                 f"A picture is given for layer {number} of '{model.name}', which has no table of "
-                f"values for it; {_listed(has_table)}.",
+                f"values for it; {_listed(wanted)}.",
                 slug="ccv-plane-of-none",
             )
     found: dict[int, list[Path]] = {}
