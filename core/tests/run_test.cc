@@ -284,6 +284,35 @@ void test_arguments(const SmallPlan& plan) {
   expect(pl_target_name(pl_target_count()) == nullptr, "no more targets");
 }
 
+int open_beside(const pl_lens* other, const SmallPlan& plan, pl_lens** lens) {
+  return pl_open_beside(other, plan.bytes.data(), plan.bytes.size(), 1, lens).code;
+}
+
+// Weights are shared by lenses, whichever is closed first.
+void test_beside(const SmallPlan& plan, const SmallPlan& others) {
+  pl_lens *first = open_lens(plan, nullptr, 1), *second = nullptr, *third = nullptr;
+  expect(open_beside(first, plan, &second) == PL_NOT_READY, "beside one that is not fed");
+  expect(second == nullptr, "no lens where it is refused");
+  feed_all(first, plan.bands);
+  const std::vector<float> own = run(first, 2);
+  expect(open_beside(first, others, &second) == PL_TENSOR, "other tensors");
+  expect(open_beside(nullptr, plan, &second) == PL_BAD_ARGUMENT, "beside none");
+  expect(pl_open_beside(first, plan.bytes.data(), plan.bytes.size(), 0, &second).code ==
+             PL_BAD_ARGUMENT,
+         "beside without threads");
+  expect(open_beside(first, plan, &second) == PL_OK, "beside");
+  expect(pl_is_ready(second) == 1, "what is beside needs no feeding");
+  expect(feed(second, plan.bands[0]) == PL_BAND_TWICE, "nor takes it");
+  expect(pl_shared_of(second) == pl_shared_of(first), "the same weights");
+  expect(run(second, 2) == own, "beside, the same answers");
+  pl_close(first);
+  expect(run(second, 2) == own, "the first one is closed");
+  expect(open_beside(second, plan, &third) == PL_OK, "beside the second");
+  pl_close(second);
+  expect(run(third, 2) == own, "the second one is closed");
+  pl_close(third);
+}
+
 }  // namespace
 }  // namespace pocketlens::test
 
@@ -302,6 +331,7 @@ int main() {
   test_refused_masks();
   test_refused_bands(network_plan());
   test_arguments(network_plan());
+  test_beside(network_plan(), network_plan(trellis_planes));
   printf("run_test: %d failures\n", failures);
   return failures != 0;
 }

@@ -19,7 +19,7 @@ from pocketlens.lensfile.writer import write_lens
 OURS = {
     "_version",
     *("base.errors", "base.floats", "base.halves", "base.knobs", "base.unreadable"),
-    *("classify.by_size", "classify.ccv", "classify.lens", "classify.sliding"),
+    *("classify.ccv", "classify.engines", "classify.lens", "classify.sliding"),
     *("cli.classify_command", "cli.crops_option", "cli.main"),
     *("engine._core", "engine.constants", "engine.core", "engine.plan", "engine.prepare"),
     "engine.refusals",

@@ -98,9 +98,25 @@ def test_another_network_in_the_file_is_not_taken(run: Run, lens: Path, tmp_path
     assert refused.value.slug == "lens-changed"
 
 
-def test_memory_counts_what_sliding_opened(lens: Path) -> None:
+def test_weights_are_there_once(lens: Path) -> None:
     with pocketlens.open(lens) as opened:
-        before = opened.memory()["weights"]
+        photo = noise(40, 40)
+        plain = opened.confidences(photo)
+        before = opened.memory()
         for width in (40, 50, 60, 70):
             opened.confidences(noise(width, 40), crops="slide")
-        assert before * 2 <= opened.memory()["weights"] <= before * 3
+        after = opened.memory()
+        assert after["packed"] == before["packed"]
+        assert before["weights"] < after["weights"] <= before["weights"] * 1.5  # its biases
+        assert after["arena"] > before["arena"]
+        assert opened.confidences(photo) == plain
+
+
+def test_an_engine_that_never_ran_makes_room(lens: Path) -> None:
+    photo = noise(32, 32)
+    with pocketlens.open(lens) as opened:
+        before = opened.memory()["arena"]
+        opened.confidences(photo, crops="slide")
+        first = opened.memory()["arena"]
+        opened.confidences(photo)
+        assert opened.memory()["arena"] == first + before

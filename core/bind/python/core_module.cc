@@ -58,13 +58,15 @@ nb::bytearray new_bytearray(size_t bytes) {
 // own makes them wait for each other.
 class Core {
  public:
-  Core(nb::handle plan, std::optional<std::string> target, uint32_t threads) {
+  // `beside`: a core whose weights it shares, and whose target it has.
+  Core(nb::handle plan, std::optional<std::string> target, uint32_t threads, const Core* beside) {
     const View bytes(plan);
+    const char* name = target ? target->c_str() : nullptr;
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
-      status =
-          pl_open(bytes.data(), bytes.size(), target ? target->c_str() : nullptr, threads, &lens_);
+      status = beside ? beside->open(bytes, threads, &lens_)
+                      : pl_open(bytes.data(), bytes.size(), name, threads, &lens_);
     }
     check(status);
   }
@@ -132,10 +134,16 @@ class Core {
     result["packed"] = memory.packed;
     result["arena"] = memory.arena;
     result["scratch"] = memory.scratch;
+    result["shared"] = pl_shared_of(lens_);
     return result;
   }
 
  private:
+  pl_status open(const View& plan, uint32_t threads, pl_lens** lens) const {
+    const std::lock_guard alone(mutex_);
+    return pl_open_beside(lens_, plan.data(), plan.size(), threads, lens);
+  }
+
   // Of `batch` images. Python's sizes are signed, and so no product may pass half of what fits.
   static size_t bytes_of(size_t floats, uint32_t batch) {
     const size_t most = SIZE_MAX / 2 / sizeof(float);
@@ -150,7 +158,8 @@ class Core {
   }
 
   pl_lens* lens_ = nullptr;
-  std::mutex mutex_;  // taken only without the global lock, and let go before that is taken again
+  mutable std::mutex
+      mutex_;  // taken only without the global lock, and let go before that is taken again
 };
 
 std::vector<std::string> targets() {
@@ -207,8 +216,9 @@ NB_MODULE(_core, m) {
   if (core_error == nullptr) throw nb::python_error();
   m.attr("CoreError") = nb::borrow(core_error);
   nb::class_<Core>(m, "Core")
-      .def(nb::init<nb::handle, std::optional<std::string>, uint32_t>(), nb::arg("plan"),
-           nb::arg("target").none(), nb::arg("threads"))
+      .def(nb::init<nb::handle, std::optional<std::string>, uint32_t, const Core*>(),
+           nb::arg("plan"), nb::arg("target").none(), nb::arg("threads"),
+           nb::arg("beside").none() = nb::none())
       .def("feed", &Core::feed, nb::arg("plane"), nb::arg("band"), nb::arg("rows"))
       .def("run", &Core::run, nb::arg("inputs"), nb::arg("batch"))
       .def("memory", &Core::memory)

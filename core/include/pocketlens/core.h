@@ -71,6 +71,13 @@ const char* pl_target_name(size_t number);
 pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
                   pl_lens** lens);
 
+/* The same weights in another graph, for a picture of another size, say: a plan with the tensors of
+ * `other`, which is ready and shares its packed weights. Nothing is fed. `other` may be closed
+ * first. PL_TENSOR where a tensor has another shape or kind, PL_NOT_READY; that the values are the
+ * same is for the caller to know. */
+pl_status pl_open_beside(const pl_lens* other, const uint8_t* plan, size_t plan_bytes,
+                         uint32_t threads, pl_lens** lens);
+
 /* Hands in one band of a plane, as inflated PNG scanlines (filters not undone). Bands may come in
  * any order, but a tensor's mask before its plane; each exactly once. `rows` is changed in place.
  * Where there was no memory for a band, no further one is taken. */
@@ -109,6 +116,8 @@ pl_status pl_photo_rows(pl_photo* photo, const uint8_t* pixels, uint32_t rows);
 pl_status pl_photo_end(pl_photo* photo, float* inputs);
 
 pl_memory pl_memory_of(const pl_lens* lens);
+/* Of pl_memory's weights, what is there once for all lenses opened beside each other. */
+uint64_t pl_shared_of(const pl_lens* lens);
 const char* pl_target_of(const pl_lens* lens);
 void pl_close(pl_lens* lens);
 

@@ -93,6 +93,26 @@ pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, ui
   return to_c(status);
 }
 
+pl_status pl_open_beside(const pl_lens* other, const uint8_t* plan, size_t plan_bytes,
+                         uint32_t threads, pl_lens** lens) {
+  if (other == nullptr || plan == nullptr || lens == nullptr) {
+    return to_c(pocketlens::fail(Code::kBadArgument));
+  }
+  *lens = nullptr;
+  if (threads < 1 || threads > kMaxThreads) {
+    return to_c(pocketlens::fail(Code::kBadArgument, threads, kMaxThreads));
+  }
+  pl_lens* opened = new (std::nothrow) pl_lens(other->lens.kernels());
+  if (opened == nullptr) return to_c(pocketlens::fail(Code::kNoMemory));
+  const Status status = opened->lens.open_beside(other->lens, plan, plan_bytes, threads);
+  if (!status.ok()) {
+    delete opened;
+    return to_c(status);
+  }
+  *lens = opened;
+  return to_c(status);
+}
+
 pl_status pl_feed(pl_lens* lens, uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes) {
   if (lens == nullptr || rows == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
   return to_c(lens->lens.feed(plane, band, rows, row_bytes));
@@ -147,6 +167,8 @@ pl_memory pl_memory_of(const pl_lens* lens) {
   const pocketlens::LensMemory memory = lens->lens.memory();
   return {memory.weights, memory.packed, memory.arena, memory.scratch};
 }
+
+uint64_t pl_shared_of(const pl_lens* lens) { return lens->lens.shared_bytes(); }
 
 const char* pl_target_of(const pl_lens* lens) { return lens->lens.target(); }
 

@@ -188,6 +188,46 @@ class Owned {
   T* object_ = nullptr;
 };
 
+// An object that several hold, in any threads; whoever lets go last deletes it.
+template <typename T>
+class Shared {
+ public:
+  Shared() = default;
+  Shared(const Shared& other) : held_(other.held_) {
+    if (held_ != nullptr) __atomic_fetch_add(&held_->holders, 1, __ATOMIC_RELAXED);
+  }
+  Shared& operator=(Shared other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~Shared() {
+    if (held_ != nullptr && __atomic_fetch_sub(&held_->holders, 1, __ATOMIC_ACQ_REL) == 1) {
+      delete held_;
+    }
+  }
+
+  // Makes the object. False: no memory.
+  template <typename... Arguments>
+  bool make(const Arguments&... arguments) {
+    *this = Shared();
+    held_ = new (std::nothrow) Held(arguments...);
+    return held_ != nullptr;
+  }
+
+  T* operator->() const { return &held_->object; }
+  T& operator*() const { return held_->object; }
+  explicit operator bool() const { return held_ != nullptr; }
+
+ private:
+  struct Held {
+    template <typename... Arguments>
+    explicit Held(const Arguments&... arguments) : object(arguments...) {}
+    T object;
+    uint32_t holders = 1;
+  };
+  Held* held_ = nullptr;
+};
+
 }  // namespace pocketlens
 
 #endif

@@ -25,10 +25,24 @@ uint64_t packed_bytes_of(const Plan& plan) {
 Status Lens::open(const uint8_t* bytes, size_t size, uint32_t threads) {
   Plan plan;
   Status status = read_plan(bytes, size, &plan);
-  if (status.ok()) status = weights_.open(plan);
   if (!status.ok()) return status;
-  Builder builder(plan, kernels_, &weights_);
-  status = builder.build();
+  if (!weights_.make(kernels_)) return fail(Code::kNoMemory);
+  status = weights_->open(plan);
+  return status.ok() ? build(plan, threads) : status;
+}
+
+Status Lens::open_beside(const Lens& other, const uint8_t* bytes, size_t size, uint32_t threads) {
+  Plan plan;
+  Status status = read_plan(bytes, size, &plan);
+  if (status.ok()) status = other.weights_->fit(plan);
+  if (!status.ok()) return status;
+  weights_ = other.weights_;
+  return build(plan, threads);
+}
+
+Status Lens::build(const Plan& plan, uint32_t threads) {
+  Builder builder(plan, kernels_, &*weights_);
+  Status status = builder.build();
   if (status.ok()) status = place_buffers(&builder);
   if (status.ok()) status = fill_constants(&builder);
   if (status.ok()) status = tail_.find(builder, buffers_);
@@ -160,7 +174,7 @@ Status Lens::run(uint32_t batch, const float* const* inputs, float* const* outpu
 }
 
 LensMemory Lens::memory() const {
-  return {weights_.bytes() + constants_.size() + bias_bytes_, packed_bytes_,
+  return {weights_->bytes() + constants_.size() + bias_bytes_, packed_bytes_,
           arena_.size() + tail_.rows.size(), pool_.scratch_bytes()};
 }
 

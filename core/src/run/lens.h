@@ -20,16 +20,21 @@ struct LensMemory {
 
 class Lens {
  public:
-  explicit Lens(const KernelTable& kernels) : kernels_(kernels), weights_(kernels) {}
+  explicit Lens(const KernelTable& kernels) : kernels_(kernels) {}
 
   Status open(const uint8_t* plan, size_t plan_bytes, uint32_t threads);
+  // The same weights in another graph: those of `other`, which is ready, are shared, and nothing is
+  // fed. The kernels are to be the same. `other` may be closed before this lens.
+  Status open_beside(const Lens& other, const uint8_t* plan, size_t plan_bytes, uint32_t threads);
   Status feed(uint32_t plane, uint32_t band, uint8_t* rows, size_t row_bytes) {
-    return weights_.feed(plane, band, rows, row_bytes);
+    return weights_->feed(plane, band, rows, row_bytes);
   }
-  bool is_ready() const { return weights_.is_ready(); }
+  bool is_ready() const { return weights_ && weights_->is_ready(); }
   Status run(uint32_t batch, const float* const* inputs, float* const* outputs);
 
   LensMemory memory() const;
+  uint64_t shared_bytes() const { return weights_->bytes(); }  // of the memory's weights
+  const KernelTable& kernels() const { return kernels_; }
   const char* target() const { return kernels_.name; }
   size_t input_count() const { return input_floats_.size(); }
   size_t output_count() const { return outputs_.size(); }
@@ -53,6 +58,7 @@ class Lens {
     size_t floats;
   };
 
+  Status build(const Plan& plan, uint32_t threads);
   Status place_buffers(Builder* builder);
   Status fill_constants(Builder* builder);
   bool note_ends(const Plan& plan, Builder* builder);
@@ -64,7 +70,7 @@ class Lens {
   void copy_rows(size_t image, size_t count, float* const* outputs);
 
   const KernelTable& kernels_;
-  WeightStore weights_;
+  Shared<WeightStore> weights_;
   Array<Owned<Step>> steps_;
   Memory arena_;
   Memory constants_;

@@ -27,16 +27,38 @@ Encoding encoding_of(const Tensor& tensor) {
   }
 }
 
+bool is_packed(const Tensor& tensor) {
+  return tensor.weight_of >= 0 || tensor.kind == TensorKind::kPalette;
+}
+
 }  // namespace
 
 Status WeightStore::open(const Plan& plan) {
   if (!tensors_.reset(plan.tensors.size())) return fail(Code::kNoMemory);
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    if (plan.tensors[i].weight_of < 0 && plan.tensors[i].kind != TensorKind::kPalette) continue;
+    if (!is_packed(plan.tensors[i])) continue;
     Status status = open_tensor(plan.tensors[i], i);
     if (!status.ok()) return status;
   }
   return open_planes(plan);
+}
+
+Status WeightStore::fit(const Plan& plan) const {
+  if (!is_ready()) return fail(Code::kNotReady, bands_left_);
+  if (plan.tensors.size() != tensors_.size()) {
+    return fail(Code::kTensor, plan.tensors.size(), tensors_.size());
+  }
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const Tensor& wanted = plan.tensors[i];
+    if (!is_packed(wanted)) continue;
+    const Tensor& own = tensors_[i].tensor;
+    const bool same = is_packed(own) && wanted.kind == own.kind && wanted.shape == own.shape &&
+                      wanted.palette_size == own.palette_size && wanted.bits == own.bits &&
+                      wanted.group_rows == own.group_rows && wanted.groups == own.groups &&
+                      wanted.trellis == own.trellis;
+    if (!same) return fail_tensor(Code::kTensor, i, 0, 0);
+  }
+  return {};
 }
 
 Status WeightStore::open_planes(const Plan& plan) {

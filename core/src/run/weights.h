@@ -76,6 +76,10 @@ class WeightStore {
   // Lays out every tensor that an op multiplies with, packs float and half ones.
   Status open(const Plan& plan);
 
+  // Whether these are weights of the shapes and kinds that the plan's ops multiply with, so that
+  // they may run on them. What the values are is not compared.
+  Status fit(const Plan& plan) const;
+
   // One band of a plane, as inflated PNG scanlines; filters are undone in place. A refused band
   // leaves nothing behind; a mask that does not fit is forgotten as a whole. Where there was no
   // memory for a band, no further one is taken.

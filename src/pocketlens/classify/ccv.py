@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pocketlens.base.errors import UsageError
-from pocketlens.classify.by_size import EnginesBySize
+from pocketlens.classify.engines import Engines
 from pocketlens.graph.five_windows import find_last_conv, five_windows
 from pocketlens.graph.graph import Graph
 from pocketlens.images.ccv import cut_out, form
 from pocketlens.images.ccv_decode import decode_as_ccv
 from pocketlens.images.recipe import Recipe
+from pocketlens.lensfile.contents import LensContents
 
 if TYPE_CHECKING:
     from pocketlens.images.decode import PhotoSource
@@ -25,13 +26,14 @@ def windowed(graph: Graph, height: int, width: int) -> Graph:
     return five_windows(graph, find_last_conv(graph), height, width)
 
 
-def window_scores(photo: PhotoSource, engines: EnginesBySize, *, mirrored: bool) -> bytes:
+def window_scores(
+    photo: PhotoSource, contents: LensContents, engines: Engines, *, mirrored: bool
+) -> bytes:
     """Raw outputs, float32: (5, classes), or (10, classes) with those of the mirror image.
 
-    engines  whose networks are `windowed`
+    contents  of the lens; its tensors are not looked at
     Raises UsageError 'no-ccv-recipe', ModelError 'cannot-slide', ImageError, EngineError.
     """
-    contents = engines.contents()
     recipe = contents.recipe
     _check_recipe(recipe)
     step = find_last_conv(contents.graph).step
@@ -39,7 +41,7 @@ def window_scores(photo: PhotoSource, engines: EnginesBySize, *, mirrored: bool)
     cut = cut_out(formed, recipe, step).transpose(2, 0, 1)
     _, height, width = cut.shape
     inputs = cut.tobytes() + (cut[:, :, ::-1].tobytes() if mirrored else b"")
-    return engines.scores(inputs, height, width, batch=1 + mirrored)
+    return engines.grown_scores(inputs, windowed, height, width, batch=1 + mirrored)
 
 
 def _check_recipe(recipe: Recipe) -> None:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
-from pocketlens.classify.by_size import EnginesBySize
-from pocketlens.classify.ccv import window_scores, windowed
-from pocketlens.classify.sliding import slid, sliding_scores
-from pocketlens.engine.core import CoreEngine
+from pocketlens.classify.ccv import window_scores
+from pocketlens.classify.engines import Engines
+from pocketlens.classify.sliding import sliding_scores
 from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.graph.graph import Graph
 from pocketlens.images.crops import crop_views
@@ -66,14 +65,12 @@ class Lens:
         threads   of the core; None: the knob POCKETLENS_THREADS, else 1
         target    instruction set of the core by name; None: the knob POCKETLENS_TARGET, else
                   the best one. One that is missing raises EngineError 'target-missing'.
-        again     gives the contents once more, should the network have to slide over a larger
-                  picture; None: `contents` are kept for that
+        again     gives the contents once more, whenever the network is opened for a picture of
+                  another size; None: `contents` are kept for that
         """
         self.contents = replace(contents, tensors=())
-        self._engine = CoreEngine(contents, threads=_threads(threads), target=target)
-        read, count = again or (lambda: contents), _threads(threads)
-        self._sliding = EnginesBySize(read, slid, threads=count, target=target)
-        self._windows = EnginesBySize(read, windowed, threads=count, target=target)
+        read = again or (lambda: contents)
+        self._engines = Engines(contents, read, threads=_threads(threads), target=target)
         self._gives_probabilities = ends_in_softmax(contents.graph)
 
     @property
@@ -89,7 +86,7 @@ class Lens:
     @property
     def engine_name(self) -> str:
         """What computes: 'core avx512', say."""
-        return f"core {self._engine.target}"
+        return f"core {self._engines.target}"
 
     @property
     def gives_probabilities(self) -> bool:
@@ -99,10 +96,9 @@ class Lens:
     def memory(self) -> dict[str, int]:
         """Engine memory in bytes: weights, packed, arena, scratch (see pl_memory in core.h).
 
-        What has been opened for larger pictures counts as well.
+        What has been opened for larger pictures counts as well; the weights are there once.
         """
-        parts = [self._engine.memory(), *self._sliding.memory(), *self._windows.memory()]
-        return {name: sum(part[name] for part in parts) for name in parts[0]}
+        return self._engines.memory()
 
     def classify(self, photo: Photo, top: int = 5, crops: Crops = 1) -> list[Answer]:
         """Name what is on a photo.
@@ -138,9 +134,10 @@ class Lens:
 
     def _rows_of(self, photo: Photo, crops: Crops) -> list[Sequence[float]]:
         if crops == SLIDE:
-            return self._rows(sliding_scores(open_image(photo), self._sliding))
+            return self._rows(sliding_scores(open_image(photo), self.contents, self._engines))
         if crops == CCV10 or crops == CCV5:  # noqa: SIM109 - so mypy knows a number is left
-            return self._rows(window_scores(photo, self._windows, mirrored=crops == CCV10))
+            mirrored = crops == CCV10
+            return self._rows(window_scores(photo, self.contents, self._engines, mirrored=mirrored))
         image = open_image(photo)
         return self.run(prepare(image, self.contents.recipe, crops=crops), batch=crops)
 
@@ -154,7 +151,7 @@ class Lens:
 
     def run(self, inputs: bytes, *, batch: int) -> list[Sequence[float]]:
         """Raw outputs of the network for `batch` inputs: one row of class scores each."""
-        return self._rows(self._engine.scores(inputs, batch))
+        return self._rows(self._engines.scores(inputs, batch=batch))
 
     def _rows(self, raw: bytes) -> list[Sequence[float]]:
         scores = array("f")
@@ -189,7 +186,7 @@ class Lens:
                 slug="wrong-input",
             )
         data = np.ascontiguousarray(batch).tobytes()
-        rows = np.frombuffer(self._engine.scores(data, len(batch)), np.float32)
+        rows = np.frombuffer(self._engines.scores(data, batch=len(batch)), np.float32)
         out = rows.reshape(len(batch), len(self.labels)).copy()
         return out if batch is given else out[0]
 
@@ -198,9 +195,7 @@ class Lens:
 
         A run that is under way ends as it would have; a later one is refused.
         """
-        self._engine.close()
-        self._sliding.close()
-        self._windows.close()
+        self._engines.close()
 
     def __enter__(self) -> Lens:
         return self

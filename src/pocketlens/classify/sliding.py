@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pocketlens.classify.by_size import EnginesBySize
+from pocketlens.classify.engines import Engines
 from pocketlens.engine.prepare import prepare
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.sliding import find_last_map, slide
 from pocketlens.images.sliding import sliding_recipe
+from pocketlens.lensfile.contents import LensContents
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,13 +20,13 @@ def slid(graph: Graph, height: int, width: int) -> Graph:
     return slide(graph, find_last_map(graph), height, width)
 
 
-def sliding_scores(photo: Image, engines: EnginesBySize) -> bytes:
+def sliding_scores(photo: Image, contents: LensContents, engines: Engines) -> bytes:
     """Raw outputs, float32: (positions, classes), positions from left to right, then down.
 
-    engines  whose networks are `slid`
+    contents  of the lens; its tensors are not looked at
     Raises ModelError 'cannot-slide', UsageError 'cannot-slide', ImageError, EngineError.
     """
-    contents = engines.contents()
     last = find_last_map(contents.graph)
     recipe = sliding_recipe(photo, contents.recipe, last.step)
-    return engines.scores(prepare(photo, recipe), recipe.height, recipe.width)
+    inputs = prepare(photo, recipe)
+    return engines.grown_scores(inputs, slid, recipe.height, recipe.width)

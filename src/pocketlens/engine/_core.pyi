@@ -13,7 +13,9 @@ class CoreError(RuntimeError):
 class Core:
     """A lens in the core."""
 
-    def __init__(self, plan: Buffer, target: str | None, threads: int) -> None: ...
+    def __init__(
+        self, plan: Buffer, target: str | None, threads: int, beside: Core | None = None
+    ) -> None: ...
     def feed(self, plane: int, band: int, rows: bytearray) -> None:
         """Hand in a band of a plane as inflated PNG scanlines; `rows` is used up."""
 
@@ -21,7 +23,7 @@ class Core:
         """Run `batch` images: C-contiguous float32 buffers in, float32 bytes out."""
 
     def memory(self) -> dict[str, int]:
-        """Bytes: weights, packed, arena, scratch."""
+        """Bytes: weights, packed, arena, scratch; shared: of the weights."""
 
     @property
     def ready(self) -> bool: ...

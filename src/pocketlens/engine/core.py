@@ -37,12 +37,19 @@ class CoreEngine:
     """
 
     def __init__(
-        self, contents: LensContents, *, threads: int = 1, target: str | None = None
+        self,
+        contents: LensContents,
+        *,
+        threads: int = 1,
+        target: str | None = None,
+        beside: CoreEngine | None = None,
     ) -> None:
         """Build the plan, judge it, pack the weights.
 
         threads  of the core, 1 to 256; results are the same for any number
         target   instruction set; None: the knob POCKETLENS_TARGET, else the best one
+        beside   an engine of the same tensors whose packed weights this one shares, and whose
+                 target it has: another graph costs its activations only. It may be closed first
         Every pixel of every plane is judged here, whether somebody did before or not.
         Raises EngineError 'target-missing' (there is no fallback), 'plan-...' where the graph
         cannot run, 'plane-...' where a plane does not fit its tensor; LensFileError
@@ -50,9 +57,11 @@ class CoreEngine:
         """
         self.graph = contents.graph
         plan = build_plan(plain_constants(contents))
-        self._core: _core.Core | None = _open(plan, target or TARGET.read(), threads)
+        shared = None if beside is None else beside._open_core()
+        self._core: _core.Core | None = _open(plan, target or TARGET.read(), threads, shared)
         self._target = self._core.target
-        feed_planes(self._core, plan)
+        if shared is None:
+            feed_planes(self._core, plan)
         self._plan = replace(plan, data=b"", planes=())  # its names are for refusals
 
     @property
@@ -64,6 +73,7 @@ class CoreEngine:
         """Engine memory in bytes.
 
         weights  packed indices, palettes and constants as the engine holds them
+        shared   of these, what is there once for all engines opened beside each other
         packed   what the same weights take at their bit width, without any padding
         arena    activations
         scratch  decoded panels and the like, all threads together
@@ -168,7 +178,9 @@ class CoreEngine:
         return counts.pop()
 
 
-def _open(plan: Plan, target: str | None, threads: int) -> _core.Core:
+def _open(
+    plan: Plan, target: str | None, threads: int, beside: _core.Core | None
+) -> _core.Core:
     if target is not None and target not in targets():
         raise EngineError(
             f"The instruction set '{target}' was asked for; this build and machine have "
@@ -176,7 +188,7 @@ def _open(plan: Plan, target: str | None, threads: int) -> _core.Core:
             slug="target-missing",
         )
     try:
-        return _core.Core(plan.data, target, threads)
+        return _core.Core(plan.data, target, threads, beside)
     except _core.CoreError as error:
         raise refusal(error, plan) from error
 
