@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from exporters.ccv_networks import Chain, lens_of, recipe, small
-from pocketlens.base.errors import FileError, ModelError, UsageError
+from pocketlens.base.errors import DataError, FileError, ModelError, UsageError
 from pocketlens.compression.settings import Settings
+from pocketlens.compression.story import pack
 from pocketlens.engine.reference.engine import ReferenceEngine
 from pocketlens.exporters.ccv import writer
 from pocketlens.exporters.ccv.writer import export_ccv, write_ccv
@@ -315,3 +316,25 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot-write"):
         write_ccv(lens_of(small()), tmp_path / "file", name="net")
+
+
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_labels_come_back_with_the_network(tmp_path: Path, with_ids: bool) -> None:
+    ids = [f"n{number:08d}" if with_ids else "" for number in (5, 3, 9, 1, 7, 2)]
+    labels = tuple(Label(f"thing {n}", wnid) for n, wnid in enumerate(ids))
+    path = write_ccv(lens_of(small(), labels=labels), tmp_path, name="net")[0]
+    assert read_ccv(path).labels == labels
+    path.with_suffix(".words").write_text("one\ntwo\n", "utf-8")
+    assert read_ccv(path).labels == ()
+
+
+def test_sorted_labels_of_the_network_itself_are_no_mistake(tmp_path: Path) -> None:
+    chain = Chain(side=9).conv("conv", 4).pool("pool").flat().full("scores", 1000)
+    labels = tuple(Label(f"thing {n}", f"n{n:08d}") for n in range(1000))
+    path = write_ccv(lens_of(chain.network(), labels=labels), tmp_path, name="net")[0]
+    imported = read_ccv(path)
+    assert pack(imported, settings=Settings(bits=32)).labels == labels
+    with pytest.raises(DataError, match="labels-order"):
+        path.with_suffix(".wnid").unlink()
+        path.with_suffix(".words").unlink()
+        pack(read_ccv(path), settings=Settings(bits=32), labels=labels)

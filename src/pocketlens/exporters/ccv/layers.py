@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import ModelError
+from pocketlens.graph.attributes import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,4 +86,4 @@ Layer: TypeAlias = Convolution | Pool | Norm | FullConnect
 
 def cannot(node: str, why: str) -> ModelError:
     """The refusal of a node that ccv has no layer for; `why` ends the sentence."""
-    return ModelError(f"ccv cannot express node '{node}': {why}.", slug="ccv-cannot-express")
+    return ModelError(f"ccv cannot express node {quoted(node)}: {why}.", slug="ccv-cannot-express")

@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pocketlens.base.errors import ModelError
 from pocketlens.engine.reference.tensors import tensor_values
 from pocketlens.exporters.ccv.layers import Convolution, FullConnect, Layer, cannot
 from pocketlens.exporters.ccv.picture import Picture
@@ -95,11 +94,7 @@ def _divided(weight: Floats, layer: Convolution, scale: tuple[float, ...]) -> Fl
     channels = groups[:, None] * own + np.arange(own)
     divided: Floats = (weight / np.array(scale)[channels, None, None]).astype(np.float32)
     if not np.isfinite(divided).all():
-        raise ModelError(
-            f"The weights of node '{layer.node}' divided by the recipe's scale {scale} do not fit "
-            "float32.",
-            slug="ccv-cannot-express",
-        )
+        raise cannot(layer.node, f"divided by the scale {scale}, its weights do not fit float32")
     return divided
 
 

@@ -25,6 +25,7 @@ from pocketlens.importers.ccv.pictures import (
 from pocketlens.importers.ccv.rules import check_layers
 from pocketlens.importers.ccv.weights import HALF, Stored, read_bias, read_weight, stored_layers
 from pocketlens.importers.imported import GivenPalette, Imported
+from pocketlens.labels.beside import labels_beside
 from pocketlens.labels.order import ILSVRC_CLASSES
 
 
@@ -53,15 +54,17 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
     used: list[int] = []
     for number, row in stored.items():
         layer = layers[number]
-        values, palette = _weights(database, layer, row, tables.get(number), pictures.get(number))
-        weights[number] = channels_first(layer, values)
         biases[number] = read_bias(database, layer, row)
-        if palette is not None:
-            used.append(number)
-            indices = channels_first(layer, palette.indices)
-            palettes[weight_name(layer)] = GivenPalette(indices, palette.values)
+        palette = _palette(database, layer, row, tables.get(number), pictures.get(number))
+        if palette is None:
+            weights[number] = channels_first(layer, read_weight(database, layer, row))
+            continue
+        used.append(number)
+        palette = GivenPalette(channels_first(layer, palette.indices), palette.values)
+        palettes[weight_name(layer)], weights[number] = palette, weights_of(palette)
     network = lower(layers, weights, biases)
     graph = network.graph
+    labels = labels_beside(path, classes=layers[-1].count)
     return Imported(
         network=network,
         name=path.stem,
@@ -69,12 +72,13 @@ def _read(path: Path, database: Database, planes: Mapping[int, Path] | None) -> 
         source_sha256=_sha256(path),
         scores="logits",
         input_shape=graph.shapes[graph.inputs[0]],
+        labels=labels,
         source_nodes=len(layers),
         palettes=palettes,
         recipe=recipe,
         beside_bytes=sum(_bytes(pictures[number]) for number in used),
         halves=_halves(layers, stored),
-        class_order="ilsvrc2012" if layers[-1].count == ILSVRC_CLASSES else "",
+        class_order="ilsvrc2012" if layers[-1].count == ILSVRC_CLASSES and not labels else "",
     )
 
 
@@ -88,29 +92,28 @@ def _halves(layers: Sequence[Layer], stored: Mapping[int, Stored]) -> frozenset[
     )
 
 
-def _weights(
+def _palette(
     database: Database, layer: Layer, stored: Stored, table: Table | None, picture: Path | None
-) -> tuple[NDArray[np.float32], GivenPalette | None]:
-    """A layer's weights in ccv's order, and their palette where they have one.
+) -> GivenPalette | None:
+    """The palette of a layer's weights, in ccv's order; None where they are in the file alone.
 
     Weights that are in the file are what ccv computes with, and those of a picture what the app
     did: where both are there, they have to be the same.
     """
     if table is None or picture is None:
         if stored.has_weight:
-            return read_weight(database, layer, stored), None
+            return None
         raise _missing(layer, table)
     palette = read_palette(database, layer, table, picture)
-    values = weights_of(palette)
     if stored.has_weight:
-        inline = read_weight(database, layer, stored)
+        inline, values = read_weight(database, layer, stored), weights_of(palette)
         if not np.array_equal(inline.view(np.uint32), values.view(np.uint32)):
             raise layer.fault(
                 f"has its weights in the file, and others in '{picture.name}': remove the picture, "
                 f"or the layer's row in 'layer_quant'",
                 slug="ccv-weights-twice",
             )
-    return values, palette
+    return palette
 
 
 def _missing(layer: Layer, table: Table | None) -> ModelError:
