@@ -180,9 +180,6 @@ def _checked_bytes(path: Path) -> int:
 def _defend(database: sqlite3.Connection, file_bytes: int) -> None:
     limits = {
         sqlite3.SQLITE_LIMIT_LENGTH: min(max(file_bytes, 100_000), MOST_BLOB_BYTES),
-        sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
-        sqlite3.SQLITE_LIMIT_COLUMN: 200,
-        sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 20,
         sqlite3.SQLITE_LIMIT_ATTACHED: 0,
         sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
         sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
