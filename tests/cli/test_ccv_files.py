@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +151,12 @@ def test_weights_that_overflow_are_told_in_a_sentence(run: Run, folder: Path) ->
 def test_a_lens_is_not_compressed_again(run: Run, folder: Path) -> None:
     run("compress", folder / "micro.sqlite3", "-o", "m.lens")
     assert "[is-a-lens]" in run("compress", "m.lens", "-o", "n.lens", code=2).stderr
+
+
+def test_a_model_may_come_through_a_pipe(run: Run, model: Path) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=lambda: Path("pipe").write_bytes(model.read_bytes()))
+    writer.start()
+    run("compress", "pipe", "-o", "m.lens", "--no-crush")
+    writer.join()
+    assert Path("m.lens").exists()

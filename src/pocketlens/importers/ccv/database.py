@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,8 +72,14 @@ def open_database(path: Path) -> Iterator[Database]:
 
 
 def read_header(path: Path) -> tuple[bytes, int]:
-    """The first 100 bytes of a file, fewer where it has fewer, and its length. Raises FileError."""
+    """The first 100 bytes of a file, fewer where it has fewer, and its length. Raises FileError.
+
+    Of a pipe nothing: it can be read once, by whoever takes it.
+    """
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return b"", 0
         with path.open("rb") as file:
             return file.read(HEADER_BYTES), os.fstat(file.fileno()).st_size
     except OSError as error:
