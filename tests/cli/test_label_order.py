@@ -70,14 +70,17 @@ def test_the_sorted_order_is_not_taken_for_ccv_s(run: Run, tmp_path: Path) -> No
     chain = Chain(side=9).conv("conv", 4).pool("pool").flat().full("scores", 1000)
     write_ccv(lens_of(chain.network()), tmp_path, name="net")
     wnids = [f"n{number:08d}" for number in range(3000, 1000, -2)]
-    Path("net.wnid").write_text("\n".join(wnids), "utf-8")
+    Path("order.wnid").write_text("\n".join(wnids), "utf-8")
     Path("sorted.txt").write_text("\n".join(f"{w}\tthing {w}" for w in sorted(wnids)), "utf-8")
     arguments = ("compress", "net.sqlite3", "--no-crush", "--labels", "sorted.txt")
     output = run(*arguments, code=2).output
     assert "labels-order" in output and "kit fox" in output and "--wnids" in output
     assert not Path("net.lens").exists()
-    run(*arguments, "--wnids", "net.wnid")
+    run(*arguments, "--wnids", "order.wnid")
     labels = read_lens(Path("net.lens")).labels
     assert labels[0] == Label(f"thing {wnids[0]}", wnids[0])
     run("compress", "net.sqlite3", "--no-crush")
     assert read_lens(Path("net.lens")).labels == numbered(1000)
+    Path("order.wnid").rename("net.wnid")
+    run(*arguments)
+    assert read_lens(Path("net.lens")).labels == labels

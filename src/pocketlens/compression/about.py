@@ -21,7 +21,8 @@ class About:
     labels   one a class; None: what the model says, else numbers
     name     for people; None: the model's
     licence  text or SPDX name; None: what the model says
-    wnids    WordNet ids in the order of the network's classes; None: labels are in it already
+    wnids    WordNet ids in the order of the network's classes; None: what the model says, else
+             labels are in it already
     synsets  the tree that gives labels with WordNet ids their paths; None: they have what they have
     """
 

@@ -155,8 +155,9 @@ def _class_count(imported: Imported) -> int:
 def _fitting_labels(about: About, imported: Imported) -> tuple[Label, ...]:
     classes = _class_count(imported)
     labels = about.labels or imported.labels
-    if about.wnids is not None:
-        labels = in_order(labels, about.wnids)
+    wnids = about.wnids or tuple(label.wnid for label in imported.labels)
+    if wnids and all(wnids):
+        labels = in_order(labels, wnids)
     elif imported.class_order == "ilsvrc2012":
         refuse_sorted(labels, source=imported.source_name)
     if about.synsets is not None:

@@ -1,6 +1,6 @@
 """Labels that lie beside a network of ccv's and have its name, as ccv's samples and `convert` do.
 
-net.sqlite3 has net.wnid (WordNet ids) and net.words (names), one a line in the order of its classes.
+net.sqlite3 has net.wnid (WordNet ids) and net.words (names), one a line, in its order of classes.
 """
 
 from __future__ import annotations
