@@ -155,9 +155,11 @@ def _class_count(imported: Imported) -> int:
 def _fitting_labels(about: About, imported: Imported) -> tuple[Label, ...]:
     classes = _class_count(imported)
     labels = about.labels or imported.labels
-    wnids = about.wnids or tuple(label.wnid for label in imported.labels)
-    if wnids and all(wnids):
-        labels = in_order(labels, wnids)
+    own = tuple(label.wnid for label in imported.labels)
+    if about.wnids is not None:
+        labels = in_order(labels, about.wnids)
+    elif about.labels and own and all(own):
+        labels = in_order(labels, own)
     elif imported.class_order == "ilsvrc2012":
         refuse_sorted(labels, source=imported.source_name)
     if about.synsets is not None:
