@@ -20,6 +20,7 @@ from typing import Any
 
 import pocketlens
 from compression_peers import SCRIPTS, Peer, PeerError, environment, run
+from pocketlens.engine.core import targets
 
 SOURCE = str(Path(pocketlens.__file__).parents[1])
 PATIENCE_S = 300
@@ -81,6 +82,8 @@ TO_NCNN = Converter("to_ncnn.py", TORCH, {"half": False}, "run_torch")
 TO_NCNN_HALF = Converter("to_ncnn.py", TORCH, {"half": True}, "run_torch")
 NCNN_INT8 = "needs ncnn2table and ncnn2int8, which ncnn's packages for Python do not have"
 
+NO_BF16 = "needs a processor with AVX-512 and BF16"
+
 
 def _ours(bits: int) -> Engine:
     file = f"{bits}.lens"
@@ -108,6 +111,15 @@ def _litert(precision: str) -> Engine:
 
 ENGINES = (
     _ours(4),
+    Engine(
+        "pocketlens 4 bits bf16",
+        "run_pocketlens.py",
+        "4.lens",
+        ("4.lens",),
+        (),
+        {"precision": "bf16"},
+        reason="" if targets("bf16") else NO_BF16,
+    ),
     _ours(8),
     _onnx("onnxruntime fp32", "model.onnx"),
     _onnx("onnxruntime int8", "int8.onnx", ORT_INT8),

@@ -104,7 +104,7 @@ class Server {
   void open(const Request& request, Answer* made) {
     pl_lens* lens = nullptr;
     const Bytes& plan = request.arrays.at(0);
-    const pl_status status = pl_open(plan.data(), plan.size(), target_, 1, &lens);
+    const pl_status status = pl_open(plan.data(), plan.size(), target_, PL_FP32, 1, &lens);
     made->numbers.push_back(lenses_.size());
     made->tell(status);
     lenses_.emplace_back(lens, pl_close);

@@ -34,18 +34,6 @@ bool close(float got, float want, double tolerance) {
   return got == want || fabs((double)got - (double)want) <= tolerance;
 }
 
-// Items one call at a time, in a random order of pieces; and all in one call.
-template <class Run>
-void run_in_pieces(Random& random, size_t items, size_t bytes, Run run) {
-  size_t begin = 0;
-  while (begin < items) {
-    const size_t end = std::min(items, begin + 1 + (size_t)random.below(3));
-    Scratch scratch(bytes);
-    run(begin, end, scratch.data());
-    begin = end;
-  }
-}
-
 // ---- decode
 
 void test_decode(const KernelTable& table, Random& random) {
@@ -158,29 +146,6 @@ void pad(Random& random, ConvShape* s) {
   s->bottom = random.below(std::min(height - s->top, s->kernel_h * s->dilation_h + 1));
   s->left = random.below(std::min(width, s->kernel_w * s->dilation_w + 1));
   s->right = random.below(std::min(width - s->left, s->kernel_w * s->dilation_w + 1));
-}
-
-ConvShape random_conv(Random& random) {
-  const int sizes[] = {1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 48, 64};
-  const int kernels[] = {1, 1, 3, 5, 7}, strides[] = {1, 1, 2, 3}, dilations[] = {1, 1, 1, 2, 3};
-  ConvShape s = {};
-  s.images = 1 + random.below(3);
-  s.channels = random.pick(sizes);
-  s.outputs = random.pick(sizes);
-  s.groups = 1;
-  s.kernel_h = random.pick(kernels);
-  s.kernel_w = random.below(4) ? s.kernel_h : random.pick(kernels);
-  s.stride_h = random.pick(strides);
-  s.stride_w = random.below(4) ? s.stride_h : random.pick(strides);
-  s.dilation_h = random.pick(dilations);
-  s.dilation_w = random.below(4) ? s.dilation_h : random.pick(dilations);
-  s.out_h = 1 + random.below(7);
-  s.out_w = 1 + random.below(29);
-  s.compact = s.channels <= 8 && random.below(2);
-  s.residual = random.below(2);
-  s.row_gap = random.below(2) ? 0 : random.below(3);
-  s.scaled = random.below(3) == 0;
-  return s;
 }
 
 void test_convs(const KernelTable& table, Random& random) {

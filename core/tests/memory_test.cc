@@ -53,7 +53,8 @@ int feed_one(pl_lens* lens, const BandBytes& band) {
 bool try_without(const SmallPlan& plan, long failing) {
   until_failure = failing;
   pl_lens* lens = nullptr;
-  const int opened = pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", 1, &lens).code;
+  const int opened =
+      pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", PL_FP32, 1, &lens).code;
   expect((opened == PL_OK) == (lens != nullptr), "success without a lens", failing);
   if (opened != PL_OK) {
     expect(opened == PL_NO_MEMORY, "another code than that of no memory", failing);

@@ -1,6 +1,6 @@
 // Where the time of a whole network goes, step by step.
 //
-//   network_bench NAME.plan [TARGET [THREADS]]
+//   network_bench NAME.plan [TARGET [THREADS [bf16]]]
 //
 // NAME.bands stands beside it; tests/dump_plans.py writes both from a lens. Each time is the least
 // of many runs of the whole network, so what is before a step is as it is when nobody measures. A
@@ -174,20 +174,18 @@ void print_steps(const Plan& plan, const Lens& lens, const Times& times) {
   printf("two threads, without waking: %.3f ms, x%.2f\n", shared * 1e3, sum / shared);
 }
 
-const KernelTable& table_named(const char* name) {
-  size_t number = 0;
-  while (strcmp(kernel_table(number).name, name) != 0) {
-    if (++number == kernel_table_count()) {
-      fprintf(stderr, "there is no target %s here\n", name);
-      exit(1);
-    }
+const KernelTable& table_named(const char* name, Precision precision) {
+  for (size_t i = 0; i < kernel_table_count(precision); ++i) {
+    const KernelTable& table = kernel_table(i, precision);
+    if (strcmp(table.name, name) == 0) return table;
   }
-  return kernel_table(number);
+  fprintf(stderr, "there is no target %s of this precision here\n", name);
+  exit(1);
 }
 
-void bench(const std::string& path, const char* target, uint32_t threads) {
+void bench(const std::string& path, const KernelTable& kernels, uint32_t threads) {
   const Bytes bytes = bytes_of(path);
-  Lens lens(table_named(target));
+  Lens lens(kernels);
   Plan plan;
   if (!read_plan(bytes.data(), bytes.size(), &plan).ok() ||
       !lens.open(bytes.data(), bytes.size(), threads).ok()) {
@@ -213,10 +211,12 @@ void bench(const std::string& path, const char* target, uint32_t threads) {
 
 int main(int count, char** arguments) {
   if (count < 2) {
-    fprintf(stderr, "network_bench NAME.plan [TARGET [THREADS]]\n");
+    fprintf(stderr, "network_bench NAME.plan [TARGET [THREADS [bf16]]]\n");
     return 1;
   }
   const char* target = count > 2 ? arguments[2] : pocketlens::kernel_table(0).name;
   const uint32_t threads = count > 3 ? static_cast<uint32_t>(atoi(arguments[3])) : 1;
-  pocketlens::test::bench(arguments[1], target, threads);
+  const bool bf16 = count > 4 && strcmp(arguments[4], "bf16") == 0;
+  const auto precision = bf16 ? pocketlens::Precision::kBf16 : pocketlens::Precision::kFp32;
+  pocketlens::test::bench(arguments[1], pocketlens::test::table_named(target, precision), threads);
 }

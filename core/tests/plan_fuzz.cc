@@ -141,10 +141,13 @@ class Fuzzer {
   void open(const Bytes& bytes, const std::vector<BandBytes>& bands) {
     std::unique_ptr<uint8_t[]> copy(new uint8_t[bytes.size()]);
     memcpy(copy.get(), bytes.data(), bytes.size());
-    const char* target = pl_target_name(below(static_cast<uint32_t>(pl_target_count())));
+    const bool bf16 = below(3) == 0 && pl_target_count(PL_BF16) > 0;
+    const pl_precision precision = bf16 ? PL_BF16 : PL_FP32;
+    const uint32_t targets = static_cast<uint32_t>(pl_target_count(precision));
+    const char* target = pl_target_name(precision, below(targets));
     pl_lens* lens = nullptr;
     const uint32_t threads = below(64) == 0 ? 3 : 1;
-    const pl_status status = pl_open(copy.get(), bytes.size(), target, threads, &lens);
+    const pl_status status = pl_open(copy.get(), bytes.size(), target, precision, threads, &lens);
     if ((status.code == PL_OK) != (lens != nullptr)) stop("success without a lens, or a lens");
     ++counts.plan_codes[status.code & 31];
     if (lens == nullptr) return;

@@ -55,7 +55,7 @@ pl_status try_plan(const Bytes& bytes, const std::vector<BandBytes>& bands) {
   const std::unique_ptr<uint8_t[]> copy(new uint8_t[bytes.size()]);
   if (!bytes.empty()) memcpy(copy.get(), bytes.data(), bytes.size());
   pl_lens* lens = nullptr;
-  const pl_status status = pl_open(copy.get(), bytes.size(), "scalar", 1, &lens);
+  const pl_status status = pl_open(copy.get(), bytes.size(), "scalar", PL_FP32, 1, &lens);
   expect((status.code == PL_OK) == (lens != nullptr), "success without a lens");
   if (status.code >= 0 && status.code < 32) ++by_code[status.code];
   if (status.code != PL_OK) {
@@ -145,7 +145,8 @@ void bands_at_random(const SmallPlan& plan, long count, uint32_t seed) {
   std::mt19937 dice(seed);
   for (long i = 0; i < count; ++i) {
     pl_lens* lens = nullptr;
-    const pl_status status = pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", 1, &lens);
+    const pl_status status =
+        pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", PL_FP32, 1, &lens);
     expect(status.code == PL_OK, "a valid plan");
     for (unsigned n = dice() % 20; n > 0; --n) {
       const BandBytes& band = plan.bands[dice() % plan.bands.size()];

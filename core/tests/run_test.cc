@@ -20,7 +20,8 @@ void expect(bool holds, const std::string& what) {
 
 pl_lens* open_lens(const SmallPlan& plan, const char* target, uint32_t threads) {
   pl_lens* lens = nullptr;
-  const pl_status status = pl_open(plan.bytes.data(), plan.bytes.size(), target, threads, &lens);
+  const pl_status status =
+      pl_open(plan.bytes.data(), plan.bytes.size(), target, PL_FP32, threads, &lens);
   expect(status.code == PL_OK, "open");
   return lens;
 }
@@ -78,8 +79,8 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 void test_targets_and_threads(const SmallPlan& plan) {
   const std::vector<float> plain = answer(plan, "scalar", 1, plan.bands);
-  for (size_t t = 0; t < pl_target_count(); ++t) {
-    const char* target = pl_target_name(t);
+  for (size_t t = 0; t < pl_target_count(PL_FP32); ++t) {
+    const char* target = pl_target_name(PL_FP32, t);
     const std::vector<float> one = answer(plan, target, 1, plan.bands);
     expect(distance(one, plain) < 1e-5, std::string("near the plain loops: ") + target);
     for (const uint32_t threads : {2u, 3u}) {
@@ -118,11 +119,11 @@ void test_rows_of_a_batch() {
   m.op(2, y, {x, tensor(w)}, {1, 0, 0});
   m.op(2, z, {y, tensor(v)}, {0, 0, 0});
   const SmallPlan plan{m.finish({x}, {z}), m.bands()};
-  for (size_t t = 0; t < pl_target_count(); ++t) {
+  for (size_t t = 0; t < pl_target_count(PL_FP32); ++t) {
     for (uint32_t batch = 2; batch < 20; ++batch) {
-      const std::vector<float> all = answer(plan, pl_target_name(t), 1, plan.bands, batch);
+      const std::vector<float> all = answer(plan, pl_target_name(PL_FP32, t), 1, plan.bands, batch);
       expect(distance(all, answer(plan, "scalar", 1, plan.bands, batch)) < 1e-5,
-             "rows of " + std::to_string(batch) + " images: " + pl_target_name(t));
+             "rows of " + std::to_string(batch) + " images: " + pl_target_name(PL_FP32, t));
     }
   }
 }
@@ -180,8 +181,8 @@ void test_feeding(const SmallPlan& plan, const Strides& strides) {
 // Planes of their own, or shared and masked: the same indices, the same answer.
 void test_shared_planes() {
   const SmallPlan own = network_plan(own_planes), shared = network_plan(shared_planes);
-  for (size_t t = 0; t < pl_target_count(); ++t) {
-    const char* target = pl_target_name(t);
+  for (size_t t = 0; t < pl_target_count(PL_FP32); ++t) {
+    const char* target = pl_target_name(PL_FP32, t);
     expect(answer(own, target, 1, own.bands) == answer(shared, target, 1, shared.bands),
            std::string("shared and masked planes: ") + target);
   }
@@ -199,8 +200,8 @@ std::vector<BandBytes> of_plane(const SmallPlan& plan, uint32_t number) {
 // Numbers along a trellis, or the places that they stand for: the same weights, the same answer.
 void test_trellis() {
   const SmallPlan told = network_plan(followed_planes), along = network_plan(trellis_planes);
-  for (size_t t = 0; t < pl_target_count(); ++t) {
-    const char* target = pl_target_name(t);
+  for (size_t t = 0; t < pl_target_count(PL_FP32); ++t) {
+    const char* target = pl_target_name(PL_FP32, t);
     expect(answer(told, target, 1, told.bands) == answer(along, target, 1, along.bands),
            std::string("along a trellis: ") + target);
   }
@@ -273,15 +274,16 @@ void test_refused_bands(const SmallPlan& plan) {
 void test_arguments(const SmallPlan& plan) {
   pl_lens* lens = nullptr;
   const auto open = [&](const char* target, uint32_t threads) {
-    return pl_open(plan.bytes.data(), plan.bytes.size(), target, threads, &lens).code;
+    return pl_open(plan.bytes.data(), plan.bytes.size(), target, PL_FP32, threads, &lens).code;
   };
   expect(open("sse9", 1) == PL_NO_TARGET, "a target that there is not");
   expect(open(nullptr, 0) == PL_BAD_ARGUMENT, "no threads");
   expect(open(nullptr, 100000) == PL_BAD_ARGUMENT, "too many threads");
   expect(lens == nullptr, "no lens on failure");
-  expect(pl_open(nullptr, 0, nullptr, 1, &lens).code == PL_BAD_ARGUMENT, "no plan");
-  expect(std::string(pl_target_name(pl_target_count() - 1)) == "scalar", "scalar is last");
-  expect(pl_target_name(pl_target_count()) == nullptr, "no more targets");
+  expect(pl_open(nullptr, 0, nullptr, PL_FP32, 1, &lens).code == PL_BAD_ARGUMENT, "no plan");
+  expect(std::string(pl_target_name(PL_FP32, pl_target_count(PL_FP32) - 1)) == "scalar",
+         "scalar is last");
+  expect(pl_target_name(PL_FP32, pl_target_count(PL_FP32)) == nullptr, "no more targets");
 }
 
 int open_beside(const pl_lens* other, const SmallPlan& plan, pl_lens** lens) {

@@ -20,7 +20,7 @@ OURS = {
     "_version",
     *("base.errors", "base.floats", "base.halves", "base.knobs", "base.unreadable"),
     *("classify.ccv", "classify.engines", "classify.lens", "classify.sliding"),
-    *("cli.classify_command", "cli.crops_option", "cli.main"),
+    *("cli.classify_command", "cli.crops_option", "cli.main", "cli.precision_option"),
     *("engine._core", "engine.constants", "engine.core", "engine.plan", "engine.prepare"),
     "engine.refusals",
     *("graph.attributes", "graph.graph", "graph.inference", "graph.ops", "graph.shapes"),

@@ -1,7 +1,7 @@
 """Which instruction sets the suite has run on; what POCKETLENS_TARGETS asks for is not left out.
 
-POCKETLENS_TARGETS is names between commas: avx512, avx2, sse2, neon, scalar, wasm_simd128,
-wasm_relaxed_simd.
+POCKETLENS_TARGETS is names between commas: avx512, avx512_bf16, avx2, sse2, neon, scalar,
+wasm_simd128, wasm_relaxed_simd.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import os
 import pytest
 
 from conformance.engines import CORES
+from pocketlens.engine.core import targets
 
 HERE = {engine.name.removeprefix("core-") for engine in CORES}
+HERE |= {f"{target}_bf16" for target in targets("bf16")}
 FORCED = os.environ.get("POCKETLENS_TARGETS", "").replace(",", " ").split()
 CURES = {
+    "avx512_bf16": "this processor has no AVX-512 with BF16",
     "neon": "this is no 64-bit ARM and POCKETLENS_NEON_CORE names no core in QEMU (`make test` "
     "builds one and sets it)",
     "wasm_simd128": "Node is not installed",

@@ -58,15 +58,17 @@ nb::bytearray new_bytearray(size_t bytes) {
 // own makes them wait for each other.
 class Core {
  public:
-  // `beside`: a core whose weights it shares, and whose target it has.
-  Core(nb::handle plan, std::optional<std::string> target, uint32_t threads, const Core* beside) {
+  // `beside`: a core whose weights it shares, and whose target and precision it has.
+  Core(nb::handle plan, std::optional<std::string> target, uint32_t threads, bool bf16,
+       const Core* beside) {
     const View bytes(plan);
     const char* name = target ? target->c_str() : nullptr;
     pl_status status;
     {
       nb::gil_scoped_release unlocked;
+      const pl_precision precision = bf16 ? PL_BF16 : PL_FP32;
       status = beside ? beside->open(bytes, threads, &lens_)
-                      : pl_open(bytes.data(), bytes.size(), name, threads, &lens_);
+                      : pl_open(bytes.data(), bytes.size(), name, precision, threads, &lens_);
     }
     check(status);
   }
@@ -88,6 +90,7 @@ class Core {
 
   bool ready() const { return pl_is_ready(lens_) != 0; }
   std::string target() const { return pl_target_of(lens_); }
+  bool bf16() const { return pl_precision_of(lens_) == PL_BF16; }
 
   std::vector<size_t> input_floats() const { return floats(pl_input_floats); }
   std::vector<size_t> output_floats() const { return floats(pl_output_floats); }
@@ -162,9 +165,12 @@ class Core {
       mutex_;  // taken only without the global lock, and let go before that is taken again
 };
 
-std::vector<std::string> targets() {
+std::vector<std::string> targets(bool bf16) {
+  const pl_precision precision = bf16 ? PL_BF16 : PL_FP32;
   std::vector<std::string> names;
-  for (size_t i = 0; i < pl_target_count(); ++i) names.emplace_back(pl_target_name(i));
+  for (size_t i = 0; i < pl_target_count(precision); ++i) {
+    names.emplace_back(pl_target_name(precision, i));
+  }
   return names;
 }
 
@@ -216,17 +222,18 @@ NB_MODULE(_core, m) {
   if (core_error == nullptr) throw nb::python_error();
   m.attr("CoreError") = nb::borrow(core_error);
   nb::class_<Core>(m, "Core")
-      .def(nb::init<nb::handle, std::optional<std::string>, uint32_t, const Core*>(),
-           nb::arg("plan"), nb::arg("target").none(), nb::arg("threads"),
+      .def(nb::init<nb::handle, std::optional<std::string>, uint32_t, bool, const Core*>(),
+           nb::arg("plan"), nb::arg("target").none(), nb::arg("threads"), nb::arg("bf16") = false,
            nb::arg("beside").none() = nb::none())
       .def("feed", &Core::feed, nb::arg("plane"), nb::arg("band"), nb::arg("rows"))
       .def("run", &Core::run, nb::arg("inputs"), nb::arg("batch"))
       .def("memory", &Core::memory)
       .def_prop_ro("ready", &Core::ready)
       .def_prop_ro("target", &Core::target)
+      .def_prop_ro("bf16", &Core::bf16)
       .def_prop_ro("input_floats", &Core::input_floats)
       .def_prop_ro("output_floats", &Core::output_floats);
-  m.def("targets", &targets);
+  m.def("targets", &targets, nb::arg("bf16") = false);
   m.def("prepare", &prepare, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
         nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
         nb::arg("crops"));

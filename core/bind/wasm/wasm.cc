@@ -25,8 +25,8 @@ extern "C" {
 __attribute__((import_module("env"), import_name("kernels"))) const KernelTable* kernels();
 }
 
-size_t kernel_table_count() { return 1; }
-const KernelTable& kernel_table(size_t) { return *kernels(); }
+size_t kernel_table_count(Precision precision) { return precision == Precision::kFp32 ? 1 : 0; }
+const KernelTable& kernel_table(size_t, Precision) { return *kernels(); }
 
 }  // namespace pocketlens
 
@@ -36,13 +36,13 @@ const KernelTable& kernel_table(size_t) { return *kernels(); }
 POCKETLENS_EXPORT(allocate) void* allocate(size_t bytes) { return malloc(bytes); }
 POCKETLENS_EXPORT(release) void release(void* memory) { free(memory); }
 
-POCKETLENS_EXPORT(target) const char* target() { return pl_target_name(0); }
+POCKETLENS_EXPORT(target) const char* target() { return pl_target_name(PL_FP32, 0); }
 
 // The lens, or 0: then `status` says why.
 POCKETLENS_EXPORT(open_lens)
 pl_lens* open_lens(const uint8_t* plan, size_t plan_bytes, pl_status* status) {
   pl_lens* lens = nullptr;
-  *status = pl_open(plan, plan_bytes, nullptr, 1, &lens);
+  *status = pl_open(plan, plan_bytes, nullptr, PL_FP32, 1, &lens);
   return lens;
 }
 

@@ -42,7 +42,8 @@ typedef enum {
   PL_PLANE = 22,       /* a field of plane `seen`, or no tensor reads it */
   PL_MASK_FIRST = 23,  /* a plane was handed in before all of its mask */
   PL_MASK_COUNT = 24,  /* the mask leaves `seen` pixels, the plane has `expected` */
-  PL_RECIPE = 25       /* field `seen` of a recipe, counted from 1 */
+  PL_RECIPE = 25,      /* field `seen` of a recipe, counted from 1 */
+  PL_NO_PRECISION = 26 /* no such instruction set here computes in the precision */
 } pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
@@ -62,19 +63,26 @@ typedef struct {
   uint64_t scratch; /* decoded panels and the like, all threads together */
 } pl_memory;
 
-/* Names of the instruction sets that this build holds and this machine can run, best first. */
-size_t pl_target_count(void);
-const char* pl_target_name(size_t number);
+/* How numbers are multiplied. In PL_BF16 the inputs and weights of every conv2d that is not
+ * depthwise, and of every linear of many rows, are rounded to bfloat16 (8 significant bits,
+ * nearest, ties to even) and their products summed in float32; all else is as in PL_FP32. */
+typedef enum { PL_FP32 = 0, PL_BF16 = 1 } pl_precision;
 
-/* Judges every field of the plan and lays out memory. `target` NULL: the best one. The plan's
- * bytes are copied where they are needed; the caller may free them afterwards. */
-pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
-                  pl_lens** lens);
+/* Names of the instruction sets that this build holds and this machine can run in a precision, best
+ * first: for PL_BF16 there may be none. */
+size_t pl_target_count(pl_precision precision);
+const char* pl_target_name(pl_precision precision, size_t number);
+
+/* Judges every field of the plan and lays out memory. `target` NULL: the best one that has the
+ * precision; PL_NO_PRECISION where there is none, and nothing is computed otherwise instead. The
+ * plan's bytes are copied where they are needed; the caller may free them afterwards. */
+pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target,
+                  pl_precision precision, uint32_t threads, pl_lens** lens);
 
 /* The same weights in another graph, for a picture of another size, say: a plan with the tensors of
- * `other`, which is ready and shares its packed weights. Nothing is fed. `other` may be closed
- * first. PL_TENSOR where a tensor has another shape or kind, PL_NOT_READY; that the values are the
- * same is for the caller to know. */
+ * `other`, which is ready and shares its packed weights, target and precision. Nothing is fed.
+ * `other` may be closed first. PL_TENSOR where a tensor has another shape or kind, PL_NOT_READY;
+ * that the values are the same is for the caller to know. */
 pl_status pl_open_beside(const pl_lens* other, const uint8_t* plan, size_t plan_bytes,
                          uint32_t threads, pl_lens** lens);
 
@@ -119,6 +127,7 @@ pl_memory pl_memory_of(const pl_lens* lens);
 /* Of pl_memory's weights, what is there once for all lenses opened beside each other. */
 uint64_t pl_shared_of(const pl_lens* lens);
 const char* pl_target_of(const pl_lens* lens);
+pl_precision pl_precision_of(const pl_lens* lens);
 void pl_close(pl_lens* lens);
 
 #ifdef __cplusplus

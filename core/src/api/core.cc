@@ -21,6 +21,7 @@ struct pl_photo {
 namespace {
 
 using pocketlens::Code;
+using pocketlens::Precision;
 using pocketlens::Status;
 
 constexpr uint32_t kMaxThreads = 256;
@@ -34,6 +35,8 @@ static_assert(static_cast<int>(Code::kBandNumber) == PL_BAND_NUMBER);
 static_assert(static_cast<int>(Code::kNotReady) == PL_NOT_READY);
 static_assert(static_cast<int>(Code::kMaskCount) == PL_MASK_COUNT);
 static_assert(static_cast<int>(Code::kRecipe) == PL_RECIPE);
+static_assert(static_cast<int>(Code::kNoPrecision) == PL_NO_PRECISION);
+static_assert(static_cast<int>(Precision::kBf16) == PL_BF16);
 
 pl_status to_c(const Status& status) {
   return {static_cast<int32_t>(status.code), status.op, status.tensor, status.seen,
@@ -55,9 +58,9 @@ pocketlens::Recipe recipe_of(const pl_recipe& given) {
   return recipe;
 }
 
-const pocketlens::KernelTable* find_target(const char* name) {
-  for (size_t i = 0; i < pocketlens::kernel_table_count(); ++i) {
-    const pocketlens::KernelTable& table = pocketlens::kernel_table(i);
+const pocketlens::KernelTable* find_target(const char* name, Precision precision) {
+  for (size_t i = 0; i < pocketlens::kernel_table_count(precision); ++i) {
+    const pocketlens::KernelTable& table = pocketlens::kernel_table(i, precision);
     if (name == nullptr || strcmp(name, table.name) == 0) return &table;
   }
   return nullptr;
@@ -67,21 +70,30 @@ const pocketlens::KernelTable* find_target(const char* name) {
 
 extern "C" {
 
-size_t pl_target_count(void) { return pocketlens::kernel_table_count(); }
-
-const char* pl_target_name(size_t number) {
-  return number < pl_target_count() ? pocketlens::kernel_table(number).name : nullptr;
+size_t pl_target_count(pl_precision precision) {
+  return pocketlens::kernel_table_count(static_cast<Precision>(precision));
 }
 
-pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target, uint32_t threads,
-                  pl_lens** lens) {
+const char* pl_target_name(pl_precision precision, size_t number) {
+  if (number >= pl_target_count(precision)) return nullptr;
+  return pocketlens::kernel_table(number, static_cast<Precision>(precision)).name;
+}
+
+pl_status pl_open(const uint8_t* plan, size_t plan_bytes, const char* target,
+                  pl_precision precision, uint32_t threads, pl_lens** lens) {
   if (plan == nullptr || lens == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
   *lens = nullptr;
   if (threads < 1 || threads > kMaxThreads) {
     return to_c(pocketlens::fail(Code::kBadArgument, threads, kMaxThreads));
   }
-  const pocketlens::KernelTable* kernels = find_target(target);
-  if (kernels == nullptr) return to_c(pocketlens::fail(Code::kNoTarget));
+  if (precision != PL_FP32 && precision != PL_BF16)
+    return to_c(pocketlens::fail(Code::kBadArgument));
+  const Precision wanted = static_cast<Precision>(precision);
+  const pocketlens::KernelTable* kernels = find_target(target, wanted);
+  if (kernels == nullptr) {
+    const bool there = find_target(target, Precision::kFp32) != nullptr;
+    return to_c(pocketlens::fail(there ? Code::kNoPrecision : Code::kNoTarget));
+  }
   pl_lens* opened = new (std::nothrow) pl_lens(*kernels);
   if (opened == nullptr) return to_c(pocketlens::fail(Code::kNoMemory));
   const Status status = opened->lens.open(plan, plan_bytes, threads);
@@ -171,6 +183,10 @@ pl_memory pl_memory_of(const pl_lens* lens) {
 uint64_t pl_shared_of(const pl_lens* lens) { return lens->lens.shared_bytes(); }
 
 const char* pl_target_of(const pl_lens* lens) { return lens->lens.target(); }
+
+pl_precision pl_precision_of(const pl_lens* lens) {
+  return lens->lens.is_bf16() ? PL_BF16 : PL_FP32;
+}
 
 void pl_close(pl_lens* lens) { delete lens; }
 }

@@ -34,6 +34,7 @@ enum class Code : int32_t {
   kMaskFirst = 23,
   kMaskCount = 24,
   kRecipe = 25,
+  kNoPrecision = 26,
 };
 
 struct Status {

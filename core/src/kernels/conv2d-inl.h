@@ -66,18 +66,18 @@ struct ConvRun {
 
 // The walk over the channels [slice] of a panel block.
 Walk walk_of(const Conv2d& conv, const PanelBlock& block, const Slice& slice) {
-  const auto runs_of = [&](int32_t channels) {
-    const bool whole = (size_t)channels == conv.in_pixel && conv.dilation_w == 1;
-    return whole ? Runs{1, conv.kernel_w * channels} : Runs{conv.kernel_w, channels};
+  const auto word_runs = [&](int32_t channels) {
+    const Runs runs = runs_of(conv, channels);
+    return Runs{runs.count, words_of(runs.length)};
   };
   const int32_t left = block.channels - (slice.block + slice.blocks - 1) * kLanes;
   return {slice.blocks,
           conv.kernel_h,
-          runs_of(kLanes),
-          runs_of(least(left, kLanes)),
-          conv.in_block,
-          (size_t)conv.dilation_h * conv.in_row,
-          (size_t)conv.dilation_w * conv.in_pixel};
+          word_runs(kLanes),
+          word_runs(least(left, kLanes)),
+          conv.in_block / kWordInputs,
+          (size_t)conv.dilation_h * conv.in_row / kWordInputs,
+          (size_t)conv.dilation_w * conv.in_pixel / kWordInputs};
 }
 
 struct Segment {
@@ -91,15 +91,18 @@ void run_segment(const ConvRun& run, const PanelBlock& block, const Slice& slice
   const size_t place = (size_t)at.image * conv.out_image + (size_t)block.first_panel * plane +
                        ((size_t)at.row * (size_t)run.tiling.row_pixels + (size_t)at.pixel) * kLanes;
   Tile tile;
-  tile.input = conv.input + (size_t)at.image * conv.in_image +
-               (size_t)(block.first_channel / kLanes + slice.block) * conv.in_block +
-               (size_t)(at.row * conv.stride_h) * conv.in_row +
-               (size_t)(at.pixel * conv.stride_w) * conv.in_pixel;
-  tile.pixel_step = (size_t)conv.stride_w * conv.in_pixel;
+  const size_t first = (size_t)at.image * conv.in_image +
+                       (size_t)(block.first_channel / kLanes + slice.block) * conv.in_block +
+                       (size_t)(at.row * conv.stride_h) * conv.in_row +
+                       (size_t)(at.pixel * conv.stride_w) * conv.in_pixel;
+  tile.input = conv.input + first / kWordInputs;
+  tile.pixel_step = (size_t)conv.stride_w * conv.in_pixel / kWordInputs;
   tile.weights = run.weights;
-  tile.output = conv.output + place;
-  tile.out_pixel = kLanes;
-  tile.out_panel = plane;
+  const size_t out_word = conv.round_output ? kWordInputs : 1;
+  tile.rounded = conv.round_output;
+  tile.output = conv.output + place / out_word;
+  tile.out_pixel = kLanes / out_word;
+  tile.out_panel = plane / out_word;
   tile.start = slice.first ? conv.bias + block.first_panel * kLanes : tile.output;
   tile.start_pixel = slice.first ? 0 : tile.out_pixel;
   tile.start_panel = slice.first ? kLanes : tile.out_panel;
@@ -144,6 +147,17 @@ void run_panel_block(const ConvRun& run, const PanelBlocks& blocks, int32_t numb
     const Walk walk = walk_of(run.conv, block, slice);
     for (int32_t tile = begin; tile < end; ++tile) run_conv_tile(run, block, slice, walk, tile);
   }
+}
+
+// Whether sums need never be kept as floats: all inputs at once, nothing beyond a clip after them.
+[[maybe_unused]] bool has_one_slice(const Conv2d& conv) {
+  const PanelBlocks blocks = panel_blocks(conv);
+  for (int32_t i = 0; i < blocks.count; ++i) {
+    const PanelBlock block = panel_block(conv, blocks, i);
+    const bool whole = slice_blocks(conv, block.panels) * kLanes >= block.channels;
+    if (!whole && !blocks.expanded) return false;
+  }
+  return is_clip(conv.activation);
 }
 
 size_t conv2d_items(const Conv2d& conv) {

@@ -1,5 +1,5 @@
 // The weights of a conv2d, block by block of panels, as the micro-kernel wants them in scratch:
-// [k][panels * 16].
+// [word of inputs][panels * 16] (words-inl.h).
 //
 // Where the outputs of a panel are all of one group and the group's channels begin a block of 16,
 // a panel is decoded as it stands. Otherwise it is expanded: written out over all channel blocks
@@ -10,7 +10,7 @@
 #ifndef POCKETLENS_KERNELS_CONV_PANELS_INL_H
 #define POCKETLENS_KERNELS_CONV_PANELS_INL_H
 
-#include "kernels/decode-inl.h"
+#include "kernels/decode_words-inl.h"
 #include "kernels/tile-inl.h"
 
 namespace pocketlens {
@@ -60,7 +60,8 @@ PanelBlock panel_block(const Conv2d& conv, const PanelBlocks& blocks, int32_t nu
 // Channel blocks of a slice of `panels` panels.
 int32_t slice_blocks(const Conv2d& conv, int32_t panels) {
   const int32_t taps = conv.kernel_h * conv.kernel_w;
-  const int64_t block_bytes = (int64_t)taps * kLanes * panels * kLanes * (int32_t)sizeof(float);
+  const int64_t block_bytes =
+      (int64_t)taps * kLanes / kWordInputs * panels * kLanes * (int32_t)sizeof(float);
   return most(1, (int32_t)(kSliceBytes / block_bytes));
 }
 
@@ -77,16 +78,72 @@ void scale_slice(const Conv2d& conv, int32_t first, int32_t blocks, int32_t colu
   }
 }
 
+// The runs of inputs of one row of a window in a block of which `channels` are read.
+Runs runs_of(const Conv2d& conv, int32_t channels) {
+  const bool whole = (size_t)channels == conv.in_pixel && conv.dilation_w == 1;
+  return whole ? Runs{1, conv.kernel_w * channels} : Runs{conv.kernel_w, channels};
+}
+
+int32_t words_of(int32_t inputs) { return ceil_div(inputs, kWordInputs); }
+
+// Words of inputs of a window in a block of which `channels` are read.
+int32_t window_words(const Conv2d& conv, int32_t channels) {
+  const Runs runs = runs_of(conv, channels);
+  return conv.kernel_h * runs.count * words_of(runs.length);
+}
+
+// Of a window in `channels` channels from the first of a block on.
+int32_t slice_words(const Conv2d& conv, int32_t channels) {
+  const int32_t rest = channels % kLanes;
+  return channels / kLanes * window_words(conv, kLanes) + (rest ? window_words(conv, rest) : 0);
+}
+
+// The inputs of a block of `channels`, decoded to rows [k][16], to words, run by run.
+void pack_runs(const Conv2d& conv, int32_t channels, const float* rows, float* out,
+               size_t columns) {
+  const Runs runs = runs_of(conv, channels);
+  for (int32_t i = 0; i < conv.kernel_h * runs.count; ++i) {
+    pack_words(rows, runs.length, out, columns);
+    rows += runs.length * kLanes;
+    out += (size_t)words_of(runs.length) * columns;
+  }
+}
+
+// A panel of a slice by way of floats in `aside`: runs that do not fill their words, or factors of
+// the channels, which are multiplied in before anything is rounded.
+void decode_runs(const Conv2d& conv, const PanelBlock& block, int32_t panel, int32_t first,
+                 int32_t blocks, float* aside, float* out) {
+  const int32_t taps = conv.kernel_h * conv.kernel_w;
+  const size_t columns = (size_t)block.panels * kLanes;
+  for (int32_t b = first; b < first + blocks; ++b) {
+    const int32_t channels = least(kLanes, block.channels - b * kLanes);
+    const int32_t begin = b * taps * kLanes;
+    decode(conv.weights, panel, begin, begin + taps * channels, aside, kLanes);
+    if (conv.input_scale) scale_slice(conv, b, 1, kLanes, aside);
+    pack_runs(conv, channels, aside, out, columns);
+    out += (size_t)window_words(conv, channels) * columns;
+  }
+}
+
 void decode_slice(const Conv2d& conv, const PanelBlock& block, int32_t first, int32_t blocks,
                   float* out) {
   const int32_t step = conv.kernel_h * conv.kernel_w * kLanes;
-  const int32_t begin = first * step;
+  const int32_t begin = first * step, columns = block.panels * kLanes;
   const int32_t end = least((first + blocks) * step, conv.weights.depth);
-  for (int32_t panel = 0; panel < block.panels; ++panel) {
-    decode(conv.weights, block.first_panel + panel, begin, end, out + panel * kLanes,
-           (size_t)block.panels * kLanes);
+  const int32_t channels = least(blocks * kLanes, block.channels - first * kLanes);
+  const int32_t words = slice_words(conv, channels);
+  const bool by_runs =
+      kWordInputs > 1 && (words * kWordInputs > end - begin || conv.input_scale != nullptr);
+  for (int32_t i = 0; i < block.panels; ++i) {
+    const int32_t panel = block.first_panel + i;
+    float* to = out + i * kLanes;
+    if (by_runs) {
+      decode_runs(conv, block, panel, first, blocks, out + words * columns, to);
+    } else {
+      decode_words(conv.weights, panel, begin, end, to, (size_t)columns);
+    }
   }
-  if (conv.input_scale) scale_slice(conv, first, blocks, block.panels * kLanes, out);
+  if (conv.input_scale && !by_runs) scale_slice(conv, first, blocks, columns, out);
 }
 
 // Where channel c of a group's own stands among its k, and how far it is from tap to tap.
@@ -120,7 +177,7 @@ size_t expanded_floats(const Conv2d& conv, const PanelBlock& block) {
   return (size_t)(block.channels * conv.kernel_h * conv.kernel_w) * kLanes;
 }
 
-void decode_expanded(const Conv2d& conv, const PanelBlock& block, float* out) {
+void expand_panel(const Conv2d& conv, const PanelBlock& block, float* out) {
   const size_t floats = expanded_floats(conv, block);
   float* panel = out + floats;
   decode(conv.weights, block.first_panel, 0, conv.weights.depth, panel, kLanes);
@@ -129,18 +186,36 @@ void decode_expanded(const Conv2d& conv, const PanelBlock& block, float* out) {
   for (int32_t lane = 0; lane < lanes; ++lane) expand_output(conv, block, lane, panel, out);
 }
 
+void decode_expanded(const Conv2d& conv, const PanelBlock& block, float* out) {
+  if constexpr (kWordInputs == 1) return expand_panel(conv, block, out);
+  const int32_t taps = conv.kernel_h * conv.kernel_w;
+  const size_t block_words = (size_t)window_words(conv, kLanes) * kLanes;
+  float* rows = out + (size_t)slice_words(conv, block.channels) * kLanes;
+  expand_panel(conv, block, rows);
+  for (int32_t b = 0; b < ceil_div(block.channels, kLanes); ++b, out += block_words) {
+    pack_runs(conv, least(kLanes, block.channels - b * kLanes), rows, out, kLanes);
+    rows += taps * kLanes * kLanes;
+  }
+}
+
+// Scratch of one panel block: its words, and what decoding takes beyond them.
+size_t block_scratch_floats(const Conv2d& conv, const PanelBlocks& blocks,
+                            const PanelBlock& block) {
+  const int32_t taps = conv.kernel_h * conv.kernel_w;
+  const size_t columns = (size_t)block.panels * kLanes;
+  if (blocks.expanded) {
+    const size_t words = kWordInputs > 1 ? (size_t)slice_words(conv, block.channels) * columns : 0;
+    return words + (size_t)conv.weights.depth * kLanes + expanded_floats(conv, block);
+  }
+  const int32_t channels = least(slice_blocks(conv, block.panels) * kLanes, block.channels);
+  const size_t aside = kWordInputs > 1 ? (size_t)taps * kLanes * kLanes : 0;
+  return (size_t)slice_words(conv, channels) * columns + aside;
+}
+
 size_t panel_scratch_floats(const Conv2d& conv, const PanelBlocks& blocks) {
   size_t largest = 0;
   for (int32_t i = 0; i < blocks.count; ++i) {
-    const PanelBlock block = panel_block(conv, blocks, i);
-    size_t floats = (size_t)conv.weights.depth * kLanes;
-    if (blocks.expanded) {
-      floats += expanded_floats(conv, block);
-    } else {
-      const int32_t whole = slice_blocks(conv, block.panels) * kLanes;
-      const size_t channels = (size_t)least(whole, block.channels);
-      floats = channels * (size_t)(conv.kernel_h * conv.kernel_w * block.panels) * kLanes;
-    }
+    const size_t floats = block_scratch_floats(conv, blocks, panel_block(conv, blocks, i));
     largest = floats > largest ? floats : largest;
   }
   return largest;

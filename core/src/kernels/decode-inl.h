@@ -21,8 +21,8 @@ void split_words(uint8_t* panel, size_t bytes) {
   }
 }
 
-void pack_index(Encoding encoding, const uint8_t* indices, int32_t outputs, int32_t depth,
-                uint8_t* panel) {
+[[maybe_unused]] void pack_index(Encoding encoding, const uint8_t* indices, int32_t outputs,
+                                 int32_t depth, uint8_t* panel) {
   if (encoding != Encoding::kIndex8) {
     scalar::pack_index(encoding, indices, outputs, depth, panel);
     if (kByteRows) split_words(panel, panel_bytes(encoding, depth));

@@ -4,11 +4,15 @@
 // The input has no halo: rows of taps that lie outside are left out, and steps at the left and
 // right edge look where a column lies before they load it. So a depthwise conv2d, which does little
 // with each value, needs no padded copy of its input.
+//
+// Where words are two inputs (words-inl.h) the output is made of them; the input is floats
+// everywhere.
 #ifndef POCKETLENS_KERNELS_DEPTHWISE_INL_H
 #define POCKETLENS_KERNELS_DEPTHWISE_INL_H
 
 #include "kernels/activate-inl.h"
 #include "kernels/decode-inl.h"
+#include "kernels/words-inl.h"
 
 namespace pocketlens {
 namespace {
@@ -34,7 +38,7 @@ struct DepthwiseRow {
 POCKETLENS_INLINE void finish(const DepthwiseRow& row, int32_t pixel, V sum) {
   const size_t place = (size_t)pixel * kLanes;
   if (row.residual) sum += load(row.residual + place);
-  store(row.output + place, clamp(sum, row.low, row.high));
+  store_rounded(row.output + place / kWordInputs, clamp(sum, row.low, row.high));
 }
 
 // kPixels neighbours of a kernel kKernel wide, at a stride known when this is compiled. kEdge: some
@@ -173,7 +177,7 @@ void run_depthwise_row(const Conv2d& conv, const float* weights, const Range& cl
                               taps.count,
                               weights + lane,
                               conv.residual ? conv.residual + place + lane : nullptr,
-                              conv.output + place + lane,
+                              conv.output + place / kWordInputs + lane,
                               load(conv.bias + block * kLanes + lane),
                               splat(clip.low),
                               splat(clip.high)};

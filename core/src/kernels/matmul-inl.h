@@ -88,6 +88,7 @@ Tile part_tile(const Matrices& mat, const PackedPart& part) {
   tile.weights = part.values;
   tile.start_panel = tile.out_panel = kLanes;
   tile.residual = nullptr;
+  tile.rounded = false;
   tile.low = -__builtin_inff();
   tile.high = __builtin_inff();
   return tile;

@@ -58,12 +58,21 @@ struct Weights {
 // benchmarks. kWinograd: where a shape does not allow it, plainly.
 enum class ConvWay : uint8_t { kQuickest, kPlain, kWinograd };
 
+// How numbers are multiplied. kBf16: inputs and weights of a conv2d (not of a depthwise one) and of
+// a linear of many rows are rounded to bfloat16, their products summed in float32 (words-inl.h).
+enum class Precision : uint8_t { kFp32, kBf16 };
+
 // One conv2d on an input that is already padded (no bounds are checked while it runs); but a
 // depthwise one pads it itself: there the input is in_h x in_w, with pad_top rows of zeros above
 // and pad_left columns before it, and as many below and after as the output asks for.
 //   input   element (n, block, y, x, lane) at
 //           n*in_image + block*in_block + y*in_row + x*in_pixel + lane   (floats)
 //           A picture of few channels may be compact: one block, in_pixel == channels.
+//           In kBf16 (where it is not depthwise) the elements are bfloat16, two bytes each, and
+//           pairs of them are read: strides are even, but in_pixel of a compact picture only where
+//           stride_w or dilation_w ask for it, when a pixel may be one larger than its channels; a
+//           pair may reach one channel beyond the last, or one element beyond a row's last pixel,
+//           and multiplies that by zero, so it must not be infinite or not a number.
 //   output, residual: blocked, out_image floats an image, [ceil(O/16)][OH][OW][16]
 //   bias    ceil(O/16)*16 floats, 0 beyond O
 struct Conv2d {
@@ -82,6 +91,9 @@ struct Conv2d {
   // May be null. A factor of every channel of the input (squeeze-excite), which weights are
   // multiplied by as they are decoded; only where groups is 1 and way is kPlain.
   const float* input_scale;
+  // Of a table of kBf16 alone: the output is rounded to bfloat16 as well, two bytes an element.
+  // Only where rounds_output() allows it, and without a residual.
+  bool round_output;
 };
 
 // y[b][o] = activation(sum_k w[o][k] x[b][k] + bias[o]);  rows of x and y are contiguous.
@@ -149,6 +161,9 @@ constexpr size_t lrn_line(size_t channels, size_t group, size_t before, size_t a
 // 64-byte aligned, contents arbitrary.
 struct KernelTable {
   const char* name;  // "avx512", "avx2", "sse2", "neon", "scalar"
+  // Null: all is float32. Else y[i] = x[i] in bfloat16, to nearest, ties to even.
+  void (*round_to_bf16)(const float* x, uint16_t* y, size_t count);
+  bool (*rounds_output)(const Conv2d&, bool depthwise);
 
   // Writes indices [outputs][depth] (bytes, in the k order above) of one panel into its packed
   // form.
@@ -187,10 +202,10 @@ struct KernelTable {
 // Bytes of one panel. The same on every instruction set.
 size_t panel_bytes(Encoding encoding, int32_t depth);
 
-// Tables in this build that this machine can run, best first; the last is always scalar: the plain
-// loops that say what every kernel means.
-size_t kernel_table_count();
-const KernelTable& kernel_table(size_t number);
+// Tables in this build that this machine can run, best first. The last of kFp32 is always scalar:
+// the plain loops that say what every kernel means. Of kBf16 there may be none.
+size_t kernel_table_count(Precision precision = Precision::kFp32);
+const KernelTable& kernel_table(size_t number, Precision precision = Precision::kFp32);
 
 }  // namespace pocketlens
 

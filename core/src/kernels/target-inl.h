@@ -18,6 +18,8 @@ namespace {
 
 constexpr KernelTable table_named(const char* name) {
   return {name,
+          nullptr,
+          nullptr,
           pack_index,
           decode,
           conv2d_items,

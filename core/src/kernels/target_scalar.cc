@@ -6,6 +6,8 @@ namespace pocketlens {
 
 const KernelTable kScalarTable = {
     "scalar",
+    nullptr,
+    nullptr,
     scalar::pack_index,
     scalar::decode,
     scalar::conv2d_items,

@@ -8,6 +8,7 @@ namespace pocketlens {
 
 #if defined(__x86_64__)
 extern const KernelTable kAvx512Table, kAvx2Table, kSse2Table;
+void use_avx512_bf16(KernelTable* table);  // its kernels in the place of avx512's
 #elif defined(__aarch64__)
 extern const KernelTable kNeonTable;
 #elif defined(__wasm_simd128__)

@@ -1,18 +1,19 @@
 // The micro-kernel under conv2d, linear and matmul: some pixels times some panels of 16 outputs,
 // their sums in registers. Each weight is loaded once for all pixels, each input is broadcast from
 // memory once for all outputs (Goto and van de Geijn, "Anatomy of High-Performance Matrix
-// Multiplication", 2008, with the picture itself in the place of the packed left matrix).
+// Multiplication", 2008, with the picture itself in the place of the packed left matrix). Inputs
+// and weights are counted in words (words-inl.h), which are floats but in targets of bfloat16.
 #ifndef POCKETLENS_KERNELS_TILE_INL_H
 #define POCKETLENS_KERNELS_TILE_INL_H
 
 #include "kernels/panel.h"
-#include "kernels/vector-inl.h"
+#include "kernels/words-inl.h"
 
 namespace pocketlens {
 namespace {
 
 // Where the inputs of a window stand: blocks of channels, in each kernel_h rows, in each some runs
-// of neighbouring floats.
+// of neighbouring words.
 struct Runs {
   int32_t count, length;
 };
@@ -25,14 +26,15 @@ struct Walk {
 
 struct Tile {
   const float* input;
-  size_t pixel_step;     // floats from pixel to pixel
-  const float* weights;  // [k][panels * 16]
+  size_t pixel_step;     // words from pixel to pixel
+  const float* weights;  // [word][panels * 16]
   const float* start;    // the sums so far: the bias at first
   size_t start_pixel, start_panel;
   const float* residual;  // added at the end, laid out like the output; may be null
   float* output;
   size_t out_pixel, out_panel;
   float low, high;  // the result is clipped to these
+  bool rounded;     // the output is, and counted, in words of it; there is no residual then
 };
 
 template <int kPixels, int kPanels>
@@ -49,7 +51,21 @@ POCKETLENS_INLINE void start_sums(const Tile& tile, V (&sum)[kPixels][kPanels * 
 }
 
 template <int kPixels, int kPanels>
+POCKETLENS_INLINE void round_sums(const Tile& tile, V (&sum)[kPixels][kPanels * kVectors]) {
+  const V low = splat(tile.low), high = splat(tile.high);
+  POCKETLENS_UNROLL
+  for (int pixel = 0; pixel < kPixels; ++pixel) {
+    POCKETLENS_UNROLL
+    for (int panel = 0; panel < kPanels; ++panel) {
+      float* to = tile.output + (size_t)pixel * tile.out_pixel + (size_t)panel * tile.out_panel;
+      store_rounded(to, clamp(sum[pixel][panel * kVectors], low, high));
+    }
+  }
+}
+
+template <int kPixels, int kPanels>
 POCKETLENS_INLINE void store_sums(const Tile& tile, V (&sum)[kPixels][kPanels * kVectors]) {
+  if (kWordInputs > 1 && tile.rounded) return round_sums<kPixels, kPanels>(tile, sum);
   const V low = splat(tile.low), high = splat(tile.high);
   POCKETLENS_UNROLL
   for (int pixel = 0; pixel < kPixels; ++pixel) {
@@ -65,7 +81,7 @@ POCKETLENS_INLINE void store_sums(const Tile& tile, V (&sum)[kPixels][kPanels * 
   }
 }
 
-// kStep: floats from pixel to pixel, where they are known when this is compiled; else 0.
+// kStep: words from pixel to pixel, where they are known when this is compiled; else 0.
 template <int kPixels, int kPanels, int kStep>
 void run_tile(const Walk& walk, const Tile& tile) {
   constexpr int kColumns = kPanels * kVectors;
@@ -91,7 +107,7 @@ void run_tile(const Walk& walk, const Tile& tile) {
             const V x = splat(input[(size_t)k + (size_t)pixel * step]);
             POCKETLENS_UNROLL
             for (int column = 0; column < kColumns; ++column) {
-              sum[pixel][column] = multiply_add(weight[column], x, sum[pixel][column]);
+              sum[pixel][column] = add_products(weight[column], x, sum[pixel][column]);
             }
           }
         }
@@ -125,8 +141,9 @@ TileKernel kernel_for_panels(int32_t panels, int32_t pixels) {
 }
 
 TileKernel tile_kernel(int32_t panels, int32_t pixels, size_t step) {
-  if (step == kLanes) return kernel_for_panels<kLanes>(panels, pixels);
-  if (!kSmallCode && step == 2 * kLanes) return kernel_for_panels<2 * kLanes>(panels, pixels);
+  constexpr int kBlock = kLanes / kWordInputs;
+  if (step == kBlock) return kernel_for_panels<kBlock>(panels, pixels);
+  if (!kSmallCode && step == 2 * kBlock) return kernel_for_panels<2 * kBlock>(panels, pixels);
   return kernel_for_panels<0>(panels, pixels);
 }
 

@@ -65,7 +65,7 @@ bool allows_winograd(const Conv2d& conv) {
 // Whether Winograd's way is taken. Costs are in vectors of 16 multiplied and added, as
 // core/tests/kernels_bench.cc finds them; for each run of tiles weights are decoded anew.
 bool is_winograd(const Conv2d& conv) {
-  if (conv.way == ConvWay::kPlain || !allows_winograd(conv)) return false;
+  if (kWordInputs > 1 || conv.way == ConvWay::kPlain || !allows_winograd(conv)) return false;
   if (conv.way == ConvWay::kWinograd) return true;
   const WinogradCut cut = winograd_cut(conv);
   const double channels = conv.channels / conv.groups, panels = cut.blocks.group_panels;
@@ -236,6 +236,7 @@ void sum_products(const WinogradRun& run, const PanelBlock& block, int32_t first
   tile.start_pixel = first == 0 ? 0 : kLanes;
   tile.start_panel = first == 0 ? 0 : plane;
   tile.residual = nullptr;
+  tile.rounded = false;
   tile.out_pixel = kLanes;
   tile.out_panel = plane;
   tile.low = -__builtin_inff();

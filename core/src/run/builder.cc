@@ -16,20 +16,26 @@ Pictures pictures_of(const Shape& shape) {
           shape.dims[3] * shape.dims[4] * shape.dims[5]};
 }
 
+uint64_t row_values(const Pictures& p, const Form& form) {
+  const uint64_t width = uint64_t(p.width) + uint64_t(form.halo.left) + uint64_t(form.halo.right);
+  if (form.layout == Layout::kBlocked) return width * kLanes;
+  return form.bf16 ? round_up(width * uint64_t(form.pixel) + 1, 2) : width * uint64_t(p.channels);
+}
+
 uint64_t floats_of(const Shape& shape, Form form) {
   if (form.layout == Layout::kPlain) {
     return round_up(static_cast<uint64_t>(shape.elements()), kLanes);
   }
   const Pictures p = pictures_of(shape);
-  const uint64_t lanes = form.layout == Layout::kCompact
-                             ? static_cast<uint64_t>(p.channels)
-                             : static_cast<uint64_t>(p.blocks()) * kLanes;
+  const uint64_t blocks = form.layout == Layout::kCompact ? 1 : static_cast<uint64_t>(p.blocks());
   const uint64_t height = uint64_t(p.height) + uint64_t(form.halo.top) + uint64_t(form.halo.bottom);
-  const uint64_t width = uint64_t(p.width) + uint64_t(form.halo.left) + uint64_t(form.halo.right);
-  return round_up(uint64_t(p.images) * lanes * height * width, kLanes);
+  const uint64_t values = uint64_t(p.images) * blocks * height * row_values(p, form);
+  return round_up(form.bf16 ? values / 2 : values, kLanes);
 }
 
 namespace {
+
+constexpr Form kRounded = {Layout::kBlocked, {}, true};
 
 // One picture of one pixel: blocks of channels are the channels themselves, filled up.
 bool is_vector(const Shape& shape) {
@@ -74,9 +80,11 @@ int32_t Builder::use(Reference reference, Form form) {
   if (from >= 0) return from;
   from = find(reference, Form{Layout::kBlocked, {}});
   if (from < 0) from = find(reference, Form{});
+  if (from < 0) from = find(reference, kRounded);
   const Buffer source = buffers[from];
   const bool whole = buffers[source.root].place != Place::kInput;  // filled up to 16 channels
-  const bool same_bytes = is_vector(shape) && form.halo.none() && form.layout != Layout::kCompact;
+  const bool same_bytes = is_vector(shape) && form.halo.none() && form.layout != Layout::kCompact &&
+                          form.bf16 == source.form.bf16;
   const int32_t to = new_buffer(shape, form, source.place);
   if (to < 0) return -1;
   buffers[to].next = head(reference);
@@ -88,15 +96,16 @@ int32_t Builder::use(Reference reference, Form form) {
     return to;
   }
   if (source.place == Place::kInput) buffers[to].place = Place::kArena;
-  Step* step = new_convert(shape, from, source.form, to, form, 0.0f);
+  Step* step = is_bf16() && form.bf16 ? new_round(shape, from, source.form, to, form)
+                                      : new_convert(shape, from, source.form, to, form, 0.0f);
   if (step == nullptr) return -1;
   step->op = op;
   const bool constant = source.place == Place::kConstant;
   return (constant ? constant_steps : steps).push(Owned<Step>(step)) ? to : -1;
 }
 
-int32_t Builder::make(const Op& op, Layout layout) {
-  const int32_t n = new_buffer(plan.values[op.output], Form{layout, {}}, Place::kArena);
+int32_t Builder::make(const Op& op, Layout layout, bool bf16) {
+  const int32_t n = new_buffer(plan.values[op.output], Form{layout, {}, bf16}, Place::kArena);
   value_buffers[op.output] = n;
   return n;
 }
@@ -113,7 +122,8 @@ bool Builder::make_alias(const Op& op, int32_t buffer) {
 }
 
 bool Builder::stands_blocked(Reference reference) const {
-  return reference.is_value() && find(reference, Form{Layout::kBlocked, {}}) >= 0;
+  return reference.is_value() &&
+         (find(reference, Form{Layout::kBlocked, {}}) >= 0 || find(reference, kRounded) >= 0);
 }
 
 bool Builder::add(Step* step) {
@@ -141,7 +151,9 @@ bool Builder::add_inputs() {
 Status Builder::build() {
   if (!add_inputs()) return fail(Code::kNoMemory);
   Array<uint32_t> reads;
-  if (!count_reads(plan, &reads)) return fail(Code::kNoMemory);
+  if (!count_reads(plan, &reads) || (is_bf16() && !find_conv_inputs(plan, &conv_inputs))) {
+    return fail(Code::kNoMemory);
+  }
   for (size_t i = 0; i < plan.ops.size(); ++i) {
     op = static_cast<int32_t>(i);
     const int32_t groups = shuffle_groups(plan, reads, i);

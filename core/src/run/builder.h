@@ -27,6 +27,10 @@ struct Halo {
 struct Form {
   Layout layout = Layout::kPlain;
   Halo halo;
+  // In bfloat16, of two bytes, for a conv2d alone: blocked or compact, lanes beyond the channels
+  // that a pair reaches are zero, and so is what follows a row.
+  bool bf16 = false;
+  int32_t pixel = 0;  // values of a pixel, of a compact picture in bfloat16
 
   bool operator==(const Form&) const = default;
 };
@@ -40,6 +44,9 @@ struct Pictures {
 };
 
 Pictures pictures_of(const Shape& shape);
+
+// From row to row of a blocked or compact picture, halos included, in values.
+uint64_t row_values(const Pictures& pictures, const Form& form);
 
 enum class Place : uint8_t { kArena, kConstant, kInput };
 
@@ -63,6 +70,12 @@ class Builder {
   Builder(const Plan& plan, const KernelTable& kernels, WeightStore* weights)
       : plan(plan), kernels(kernels), weights(weights) {}
 
+#if defined(__wasm__)  // no target of a browser has it, and a page waits for every byte of code
+  static constexpr bool is_bf16() { return false; }
+#else
+  bool is_bf16() const { return kernels.round_to_bf16 != nullptr; }
+#endif
+
   // Makes buffers for inputs and constants and the steps of every op.
   Status build();
 
@@ -73,7 +86,7 @@ class Builder {
   int32_t blocked(Reference reference) { return use(reference, Form{Layout::kBlocked, {}}); }
 
   // The new buffer of the op's output. -1: no memory.
-  int32_t make(const Op& op, Layout layout);
+  int32_t make(const Op& op, Layout layout, bool bf16 = false);
   // The op's output is `buffer` under another shape.
   bool make_alias(const Op& op, int32_t buffer);
 
@@ -92,6 +105,7 @@ class Builder {
   Array<Owned<Step>> constant_steps;  // run once, when a lens is opened
   Array<int32_t> value_buffers;       // first buffer of a value, -1: none yet
   Array<int32_t> tensor_buffers;      // ditto of a plain constant
+  Array<uint8_t> conv_inputs;         // whether a value is read by dense conv2d alone
   uint64_t bias_bytes = 0;            // constants that steps own
   int32_t op = -1;                    // under way
 

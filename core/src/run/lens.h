@@ -36,6 +36,7 @@ class Lens {
   uint64_t shared_bytes() const { return weights_->bytes(); }  // of the memory's weights
   const KernelTable& kernels() const { return kernels_; }
   const char* target() const { return kernels_.name; }
+  bool is_bf16() const { return kernels_.round_to_bf16 != nullptr; }
   size_t input_count() const { return input_floats_.size(); }
   size_t output_count() const { return outputs_.size(); }
   size_t input_floats(size_t i) const { return input_floats_[i]; }

@@ -29,6 +29,9 @@ bool build_expand(Builder& builder, const Op& op);
 Step* new_convert(const Shape& shape, int32_t from, Form from_form, int32_t to, Form to_form,
                   float fill);
 
+// The same to a form in bfloat16, halos zero (ops_round.cc).
+Step* new_round(const Shape& shape, int32_t from, Form from_form, int32_t to, Form to_form);
+
 // A constant of `count` floats, filled up with zeros to a multiple of 16 (bias).
 bool read_constant(Builder& builder, Reference reference, size_t count, Memory* memory);
 

@@ -5,6 +5,7 @@
 #include "plan/ops.h"
 #include "run/channels.h"
 #include "run/ops.h"
+#include "run/patterns.h"
 
 namespace pocketlens {
 namespace {
@@ -37,12 +38,34 @@ class ConvStep final : public Step {
 void lay_input(const Shape& x, Form form, Conv2d* conv) {
   const Pictures p = pictures_of(x);
   const size_t height = static_cast<size_t>(p.height + form.halo.top + form.halo.bottom);
-  const size_t width = static_cast<size_t>(p.width + form.halo.left + form.halo.right);
   const bool compact = form.layout == Layout::kCompact;
-  conv->in_pixel = compact ? static_cast<size_t>(p.channels) : kLanes;
-  conv->in_row = width * conv->in_pixel;
+  const int32_t pixel = form.bf16 ? form.pixel : p.channels;
+  conv->in_pixel = compact ? static_cast<size_t>(pixel) : kLanes;
+  conv->in_row = static_cast<size_t>(row_values(p, form));
   conv->in_block = height * conv->in_row;
   conv->in_image = conv->in_block * (compact ? 1 : static_cast<size_t>(p.blocks()));
+}
+
+// The form that the kernel reads its input in.
+Form input_form(const Builder& builder, const Op& op, Reference input) {
+  using namespace conv2d_at;
+  const int32_t channels = builder.shape(input).dims[1];
+  const bool depthwise = is_depthwise(builder.plan, op);
+  const bool picture =
+      channels < kLanes && op.integer(kGroups) == 1 && !depthwise && !builder.stands_blocked(input);
+  Form form;
+  form.layout = picture ? Layout::kCompact : Layout::kBlocked;
+  if (!depthwise) {  // it pads its input itself
+    form.halo = {op.integer(kPads), op.integer(kPads + 1), op.integer(kPads + 2),
+                 op.integer(kPads + 3)};
+  }
+  form.bf16 = builder.is_bf16() && !depthwise;
+  if (form.bf16 && picture) {  // windows, and pixels of a dilated one, begin with a pair
+    const bool even = channels * op.integer(kStrides + 1) % 2 == 0;
+    const bool tight = even && (channels % 2 == 0 || op.integer(kDilations + 1) == 1);
+    form.pixel = tight ? channels : channels + channels % 2;
+  }
+  return form;
 }
 
 Conv2d describe(const Builder& builder, const Op& op, Reference input, Form form) {
@@ -74,6 +97,13 @@ Conv2d describe(const Builder& builder, const Op& op, Reference input, Form form
   return conv;
 }
 
+// Whether whoever reads the output would round it. Channels in pairs, so that no lane beyond them
+// is read.
+bool rounds_output(const Builder& builder, const Op& op, const ConvStep& step) {
+  return builder.is_bf16() && builder.conv_inputs[op.output] && step.residual_at < 0 &&
+         step.conv.outputs % 2 == 0 && builder.kernels.rounds_output(step.conv, step.depthwise);
+}
+
 }  // namespace
 
 bool build_conv2d(Builder& builder, const Op& op) {
@@ -82,22 +112,14 @@ bool build_conv2d(Builder& builder, const Op& op) {
 
 bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Reference scale) {
   using namespace conv2d_at;
-  const int32_t channels = builder.shape(input).dims[1], groups = op.integer(kGroups);
-  const bool picture = channels < kLanes && groups == 1 && !builder.stands_blocked(input);
-  const bool depthwise = groups == channels && groups == builder.shape(op.input(1)).dims[0];
-  Form form;
-  form.layout = picture && !depthwise ? Layout::kCompact : Layout::kBlocked;
-  if (!depthwise) {
-    form.halo = {op.integer(kPads), op.integer(kPads + 1), op.integer(kPads + 2),
-                 op.integer(kPads + 3)};
-  }
+  const Form form = input_form(builder, op, input);
   ConvStep* step = new (std::nothrow) ConvStep;
   Owned<Step> owned(step);
   if (step == nullptr) return false;
   step->kernels = &builder.kernels;
   step->conv = describe(builder, op, input, form);
   step->conv.weights = builder.weights->weights(op.input(1).number());
-  step->depthwise = depthwise;
+  step->depthwise = is_depthwise(builder.plan, op);
   if (!read_constant(builder, op.input(2), static_cast<size_t>(step->conv.outputs), &step->bias)) {
     return false;
   }
@@ -113,7 +135,8 @@ bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Refere
     step->scale_at = builder.blocked(scale);
     if (step->scale_at < 0 || !step->reads.push(step->scale_at)) return false;
   }
-  step->writes = builder.make(op, Layout::kBlocked);
+  step->conv.round_output = rounds_output(builder, op, *step);
+  step->writes = builder.make(op, Layout::kBlocked, step->conv.round_output);
   return step->writes >= 0 && builder.add(owned.release());
 }
 

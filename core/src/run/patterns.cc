@@ -43,6 +43,25 @@ bool count_reads(const Plan& plan, Array<uint32_t>* reads) {
   return true;
 }
 
+bool is_depthwise(const Plan& plan, const Op& conv) {
+  const int32_t groups = conv.integer(conv2d_at::kGroups);
+  return groups == plan.shape_of(conv.input(0)).dims[1] &&
+         groups == plan.shape_of(conv.input(1)).dims[0];
+}
+
+bool find_conv_inputs(const Plan& plan, Array<uint8_t>* are) {
+  if (!are->reset(plan.values.size())) return false;
+  for (uint8_t& is : *are) is = 1;
+  for (const Op& op : plan.ops) {
+    const bool conv = static_cast<OpKind>(op.kind) == OpKind::kConv2d && !is_depthwise(plan, op);
+    for (uint32_t i = conv ? 1 : 0; i < op.input_count; ++i) {
+      if (op.input(i).is_value()) (*are)[op.input(i).number()] = 0;
+    }
+  }
+  for (const uint32_t value : plan.outputs) (*are)[value] = 0;
+  return true;
+}
+
 int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
   if (!is_chain(plan, reads, first, {OpKind::kReshape, OpKind::kTranspose, OpKind::kReshape})) {
     return 0;

@@ -13,6 +13,12 @@ namespace pocketlens {
 // How often every value is read, plan outputs included.
 [[nodiscard]] bool count_reads(const Plan& plan, Array<uint32_t>* reads);
 
+// Whether a conv2d has one channel a group.
+bool is_depthwise(const Plan& plan, const Op& conv);
+
+// Whether every value is read by nothing but inputs of conv2d that are not depthwise.
+[[nodiscard]] bool find_conv_inputs(const Plan& plan, Array<uint8_t>* are);
+
 // The groups of a channel shuffle that starts at op `first`: reshape (N,C,H,W) to (N,G,C/G,H,W),
 // transpose of axes 1 and 2, reshape back, with nobody else reading what is between. 0: it is none.
 int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t first);

@@ -22,7 +22,8 @@ bool all(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 struct Features {
   uint32_t leaf1_c;
   uint32_t leaf7_b, leaf7_c;
-  uint32_t saved;  // XCR0, low half
+  uint32_t leaf7_1_a;  // of its second part
+  uint32_t saved;      // XCR0, low half
 };
 
 Features read_features() {
@@ -37,6 +38,7 @@ Features read_features() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     features.leaf7_b = b;
     features.leaf7_c = c;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) features.leaf7_1_a = a;
   }
   return features;
 }
@@ -47,21 +49,28 @@ bool has_avx2(const Features& f) {
          all(f.leaf7_b, bit(5));                         // AVX2
 }
 
+bool has_avx512(const Features& f) {
+  return has_avx2(f) && all(f.saved, bit(5) | bit(6) | bit(7)) &&  // masks, zmm
+         all(f.leaf7_b, bit(16) | bit(17) | bit(30) | bit(31)) &&  // F, DQ, BW, VL
+         all(f.leaf7_c, bit(1));                                   // VBMI
+}
+
 }  // namespace
 
 bool cpu_runs_avx2() { return has_avx2(read_features()); }
 
-bool cpu_runs_avx512() {
+bool cpu_runs_avx512() { return has_avx512(read_features()); }
+
+bool cpu_runs_avx512_bf16() {
   const Features f = read_features();
-  return has_avx2(f) && all(f.saved, bit(5) | bit(6) | bit(7)) &&  // masks, zmm
-         all(f.leaf7_b, bit(16) | bit(17) | bit(30) | bit(31)) &&  // F, DQ, BW, VL
-         all(f.leaf7_c, bit(1));                                   // VBMI
+  return has_avx512(f) && all(f.leaf7_1_a, bit(5));  // AVX512_BF16
 }
 
 #else
 
 bool cpu_runs_avx2() { return false; }
 bool cpu_runs_avx512() { return false; }
+bool cpu_runs_avx512_bf16() { return false; }
 
 #endif
 

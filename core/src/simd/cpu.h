@@ -6,6 +6,8 @@ namespace pocketlens {
 
 // AVX-512 F, BW, VL, DQ and VBMI, with the registers saved by the operating system.
 bool cpu_runs_avx512();
+// The same and AVX512_BF16.
+bool cpu_runs_avx512_bf16();
 // AVX2, FMA and F16C, with the registers saved by the operating system.
 bool cpu_runs_avx2();
 

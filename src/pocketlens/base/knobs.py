@@ -23,6 +23,11 @@ TARGET = Knob(
     "forces the instruction set of the core (avx512, avx2, sse2, neon, scalar); "
     "one that this machine or build lacks is an error",
 )
+PRECISION = Knob(
+    "POCKETLENS_PRECISION",
+    "default precision of the core: fp32, or bf16, which rounds what conv2d multiplies; one that "
+    "this machine or build lacks is an error",
+)
 THREADS = Knob("POCKETLENS_THREADS", "default number of threads (otherwise 1)")
 
-KNOBS = (TARGET, THREADS)
+KNOBS = (TARGET, PRECISION, THREADS)

@@ -35,13 +35,14 @@ class Engines:
         *,
         threads: int,
         target: str | None,
+        precision: str | None,
     ) -> None:
         """Open the network as it is. Raises what CoreEngine does.
 
         read  gives the contents once more, whenever another engine is to be opened
         """
-        first = CoreEngine(contents, threads=threads, target=target)
-        self.target = first.target
+        first = CoreEngine(contents, threads=threads, target=target, precision=precision)
+        self.target, self.precision = first.target, first.precision
         self._read, self._threads = read, threads
         self._open: OrderedDict[_Key, CoreEngine] = OrderedDict({None: first})
         self._have_run: set[_Key] = set()

@@ -56,6 +56,7 @@ class Lens:
         *,
         threads: int | None = None,
         target: str | None = None,
+        precision: str | None = None,
         again: Callable[[], LensContents] | None = None,
     ) -> None:
         """Make a lens ready to run.
@@ -65,12 +66,15 @@ class Lens:
         threads   of the core; None: the knob POCKETLENS_THREADS, else 1
         target    instruction set of the core by name; None: the knob POCKETLENS_TARGET, else
                   the best one. One that is missing raises EngineError 'target-missing'.
+        precision "fp32", or "bf16": what a conv2d multiplies is rounded to bfloat16
+                  (docs/guide/precision.md); None: the knob POCKETLENS_PRECISION, else "fp32".
+                  Where it is missing: EngineError 'precision-missing'.
         again     gives the contents once more, whenever the network is opened for a picture of
                   another size; None: `contents` are kept for that
         """
         self.contents = replace(contents, tensors=())
-        read = again or (lambda: contents)
-        self._engines = Engines(contents, read, threads=_threads(threads), target=target)
+        read, count = again or (lambda: contents), _threads(threads)
+        self._engines = Engines(contents, read, threads=count, target=target, precision=precision)
         self._gives_probabilities = ends_in_softmax(contents.graph)
 
     @property
@@ -85,8 +89,9 @@ class Lens:
 
     @property
     def engine_name(self) -> str:
-        """What computes: 'core avx512', say."""
-        return f"core {self._engines.target}"
+        """What computes: 'core avx512', say, or 'core avx512 bf16'."""
+        precision = "" if self._engines.precision == "fp32" else f" {self._engines.precision}"
+        return f"core {self._engines.target}{precision}"
 
     @property
     def gives_probabilities(self) -> bool:
@@ -210,7 +215,11 @@ class Lens:
 
 
 def open_lens(
-    path: str | os.PathLike[str], *, threads: int | None = None, target: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    target: str | None = None,
+    precision: str | None = None,
 ) -> Lens:
     """Read a lens file, or a network of ccv's, and make it ready to run.
 
@@ -222,7 +231,13 @@ def open_lens(
     contents = read_contents(Path(path), pixels=False)
     graph = contents.graph
     try:
-        return Lens(contents, threads=threads, target=target, again=lambda: _same(path, graph))
+        return Lens(
+            contents,
+            threads=threads,
+            target=target,
+            precision=precision,
+            again=lambda: _same(path, graph),
+        )
     except (EngineError, LensFileError):
         # Where the core refuses pixels, this says which, and in which file.
         read_contents(Path(path))

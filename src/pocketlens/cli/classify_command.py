@@ -12,6 +12,7 @@ import click
 from pocketlens.base.errors import DataError, FileError, ImageError, UsageError
 from pocketlens.classify.lens import Answer, Lens, open_lens
 from pocketlens.cli.crops_option import crops_option
+from pocketlens.cli.precision_option import precision_option
 from pocketlens.images.views import Crops
 
 PHOTO_ENDINGS = frozenset(
@@ -27,6 +28,7 @@ BAR_CELLS = 24
 @click.option("--top", default=5, show_default=True, help="Answers for each photo.")
 @crops_option
 @click.option("--threads", type=int, help="Threads of the core.  [default: 1]")
+@precision_option
 @click.option("--paths", is_flag=True, help="Name answers from general to specific.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -35,6 +37,7 @@ def command(
     top: int,
     crops: Crops,
     threads: int | None,
+    precision: str | None,
     paths: bool,
     as_json: bool,
 ) -> None:
@@ -46,7 +49,7 @@ def command(
     pocketlens classify model.lens husky.jpg --paths
     curl -s $URL | pocketlens classify model.lens - --crops 10
     """
-    with open_lens(lens, threads=threads) as opened:
+    with open_lens(lens, threads=threads, precision=precision) as opened:
         if paths:
             _expect_paths(opened)
         failures = 0

@@ -18,6 +18,7 @@ from pocketlens.calibration.photos import seen_before
 from pocketlens.classify.lens import Lens, open_lens
 from pocketlens.cli.console import print_json, progress_bar, rate_text
 from pocketlens.cli.crops_option import crops_option
+from pocketlens.cli.precision_option import precision_option
 from pocketlens.compression.settings import FLOAT_BITS, Settings
 from pocketlens.compression.story import pack
 from pocketlens.evaluation.datasets import open_dataset
@@ -36,6 +37,7 @@ from pocketlens.lensfile.writer import add_receipt
               "folder), or with an ONNX or lens file.")  # fmt: skip
 @crops_option
 @click.option("--threads", type=int, help="Threads of the core.  [default: 1]")
+@precision_option
 @click.option("--no-receipt", is_flag=True, help="Leave the lens as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -44,6 +46,7 @@ def command(
     against: str | None,
     crops: Crops,
     threads: int | None,
+    precision: str | None,
     no_receipt: bool,
     as_json: bool,
 ) -> None:
@@ -59,7 +62,7 @@ def command(
     pocketlens eval model.lens cifar10.npz --against model.onnx --json
     """
     with ExitStack() as stack, progress_bar(hidden=as_json) as progress:
-        opened = stack.enter_context(open_lens(lens, threads=threads))
+        opened = stack.enter_context(open_lens(lens, threads=threads, precision=precision))
         other = name = None
         if against is not None:
             other, name = _other(against, opened, lens, threads=threads)
@@ -104,15 +107,15 @@ def _warning(fitted: int, chosen: int, *, of: int) -> str:
 
 
 def _other(against: str, opened: Lens, lens: Path, *, threads: int | None) -> tuple[Lens, str]:
-    """What to pair with, ready to run, and what the receipt calls it."""
+    """What to pair with, ready to run in float32, and what the receipt calls it."""
     path = _float_original(opened, lens) if against == "float" else Path(against)
     if path.suffix == ".lens":
-        return open_lens(path, threads=threads), path.name
+        return open_lens(path, threads=threads, precision="fp32"), path.name
     settings = Settings(bits=FLOAT_BITS)
     contents = pack(
         read_model(path), settings=settings, recipe=opened.contents.recipe, labels=opened.labels
     )
-    return Lens(contents, threads=threads), f"{path.name} float32"
+    return Lens(contents, threads=threads, precision="fp32"), f"{path.name} float32"
 
 
 def _float_original(opened: Lens, lens: Path) -> Path:

@@ -14,7 +14,12 @@ class Core:
     """A lens in the core."""
 
     def __init__(
-        self, plan: Buffer, target: str | None, threads: int, beside: Core | None = None
+        self,
+        plan: Buffer,
+        target: str | None,
+        threads: int,
+        bf16: bool = False,
+        beside: Core | None = None,
     ) -> None: ...
     def feed(self, plane: int, band: int, rows: bytearray) -> None:
         """Hand in a band of a plane as inflated PNG scanlines; `rows` is used up."""
@@ -30,11 +35,13 @@ class Core:
     @property
     def target(self) -> str: ...
     @property
+    def bf16(self) -> bool: ...
+    @property
     def input_floats(self) -> list[int]: ...
     @property
     def output_floats(self) -> list[int]: ...
 
-def targets() -> list[str]: ...
+def targets(bf16: bool = False) -> list[str]: ...
 def prepare(
     pixels: Buffer,
     width: int,

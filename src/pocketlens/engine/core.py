@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from pocketlens.base.errors import EngineError
-from pocketlens.base.knobs import TARGET
+from pocketlens.base.errors import EngineError, UsageError
+from pocketlens.base.knobs import PRECISION, TARGET
 from pocketlens.engine import _core
 from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import Plan, build_plan
@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def targets() -> tuple[str, ...]:
-    """Instruction sets that this build holds and this machine can run, best first."""
-    return tuple(_core.targets())
+PRECISIONS: Final = ("fp32", "bf16")
+"""How numbers are multiplied: in float32; or with both rounded to bfloat16 (8 significant bits),
+and summed in float32, in every conv2d that is not depthwise and every linear of many rows."""
+
+
+def targets(precision: str = "fp32") -> tuple[str, ...]:
+    """Instruction sets that this build holds and this machine can run, best first.
+
+    precision  those that compute in it; for "bf16" there may be none
+    """
+    return tuple(_core.targets(precision == "bf16"))
 
 
 class CoreEngine:
@@ -42,24 +50,31 @@ class CoreEngine:
         *,
         threads: int = 1,
         target: str | None = None,
+        precision: str | None = None,
         beside: CoreEngine | None = None,
     ) -> None:
         """Build the plan, judge it, pack the weights.
 
-        threads  of the core, 1 to 256; results are the same for any number
-        target   instruction set; None: the knob POCKETLENS_TARGET, else the best one
-        beside   an engine of the same tensors whose packed weights this one shares, and whose
-                 target it has: another graph costs its activations only. It may be closed first
+        threads    of the core, 1 to 256; results are the same for any number
+        target     instruction set; None: the knob POCKETLENS_TARGET, else the best one
+        precision  one of PRECISIONS; None: the knob POCKETLENS_PRECISION, else "fp32"
+        beside     an engine of the same tensors whose packed weights this one shares, and whose
+                   target and precision it has: another graph costs its activations only. It may
+                   be closed first
         Every pixel of every plane is judged here, whether somebody did before or not.
-        Raises EngineError 'target-missing' (there is no fallback), 'plan-...' where the graph
-        cannot run, 'plane-...' where a plane does not fit its tensor; LensFileError
-        'plane-damaged' where a PNG is.
+        Raises EngineError 'target-missing', 'precision-missing' (there is no fallback), 'plan-...'
+        where the graph cannot run, 'plane-...' where a plane does not fit its tensor;
+        LensFileError 'plane-damaged' where a PNG is; UsageError 'bad-precision'.
         """
         self.graph = contents.graph
         plan = build_plan(plain_constants(contents))
         shared = None if beside is None else beside._open_core()
-        self._core: _core.Core | None = _open(plan, target or TARGET.read(), threads, shared)
+        bf16 = _known(precision or PRECISION.read() or PRECISIONS[0]) == "bf16"
+        self._core: _core.Core | None = _open(
+            plan, target or TARGET.read(), threads, bf16=bf16, beside=shared
+        )
         self._target = self._core.target
+        self._precision = PRECISIONS[self._core.bf16]
         if shared is None:
             feed_planes(self._core, plan)
         self._plan = replace(plan, data=b"", planes=())  # its names are for refusals
@@ -68,6 +83,11 @@ class CoreEngine:
     def target(self) -> str:
         """The instruction set that runs: "avx512", "avx2", "sse2", "neon" or "scalar"."""
         return self._target
+
+    @property
+    def precision(self) -> str:
+        """How it multiplies: "fp32" or "bf16"."""
+        return self._precision
 
     def memory(self) -> dict[str, int]:
         """Engine memory in bytes.
@@ -178,8 +198,18 @@ class CoreEngine:
         return counts.pop()
 
 
+def _known(precision: str) -> str:
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"The precision '{precision}' was asked for; choose {' or '.join(PRECISIONS)}, or "
+            f"unset {PRECISION.name}.",
+            slug="bad-precision",
+        )
+    return precision
+
+
 def _open(
-    plan: Plan, target: str | None, threads: int, beside: _core.Core | None
+    plan: Plan, target: str | None, threads: int, *, bf16: bool, beside: _core.Core | None
 ) -> _core.Core:
     if target is not None and target not in targets():
         raise EngineError(
@@ -187,8 +217,17 @@ def _open(
             f"{', '.join(targets())}. Choose one of them, or unset {TARGET.name}.",
             slug="target-missing",
         )
+    able = _core.targets(bf16)
+    if beside is None and (not able or (target is not None and target not in able)):
+        asked = f"the instruction set '{target}'" if able else "this build and machine"
+        there = f" {', '.join(able)} can;" if able else ""
+        raise EngineError(
+            f"The precision 'bf16' was asked for, and {asked} cannot multiply so;{there} it needs "
+            f"AVX-512 with BF16. Use precision='fp32', or unset {PRECISION.name}.",
+            slug="precision-missing",
+        )
     try:
-        return _core.Core(plan.data, target, threads, beside)
+        return _core.Core(plan.data, target, threads, bf16, beside)
     except _core.CoreError as error:
         raise refusal(error, plan) from error
 

@@ -59,6 +59,8 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     24: ("plane-mask", "A mask leaves {seen:,} pixels{where}; its plane has {expected:,}",
          _MAKE_AGAIN),
     25: ("bad-recipe", "Field {seen} of the recipe cannot be followed", _MAKE_AGAIN),
+    26: ("precision-missing", "No instruction set of this build and machine computes in the "
+         "precision", "Use precision='fp32'."),
 }  # fmt: skip
 
 
