@@ -119,6 +119,9 @@ def command(model: Path, out: Path | None, **options: Any) -> None:
         print_json({"lens": str(target), "model_bytes": before, "lens_bytes": after,
                     **_priced_json(priced), **tuning_json(tuning), "tensors": rows})  # fmt: skip
         return
+    if options["synsets"]:
+        named = sum(bool(label.path) for label in contents.labels)
+        click.echo(f"{named} of {len(contents.labels)} classes have a path in the tree.", err=True)
     _print_summary(target, before=before, after=after, rows=rows)
     if priced is not None:
         _print_priced(priced, max_drop=options["max_drop"])
