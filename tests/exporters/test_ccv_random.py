@@ -1,4 +1,4 @@
-"""Random chains through ccv's files: what is read back computes the same."""
+"""Random chains through ccv's files: what is read back, and what ccv makes of them, is the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from exporters.ccv_by_hand import encode
 from exporters.ccv_networks import lens_of, recipe
 from pocketlens.base.errors import ModelError
 from pocketlens.compression.settings import Settings
@@ -88,8 +89,10 @@ def test_what_is_read_back_computes_the_same(
         ReferenceEngine(model).run([picture.transpose(2, 0, 1)[None].astype(np.float32)])[0]
         for model, picture in ((contents, ours), (read_ccv(path).network, theirs))
     )
+    by_hand = encode(path, theirs)[-1].reshape(1, -1)
     size = np.abs(expected).max() + 1e-6
     assert np.abs(found - expected).max() <= 1e-4 * size
+    assert np.abs(by_hand - expected).max() <= 1e-4 * size
 
 
 def read_mean(path: Path) -> np.ndarray:

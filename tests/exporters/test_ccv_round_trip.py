@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporters.ccv_by_hand import encode
 from pocketlens.classify.lens import open_lens
 from pocketlens.compression.settings import Settings
 from pocketlens.compression.story import pack
@@ -62,6 +63,19 @@ def test_there_and_back(fixtures: Path, tmp_path: Path, name: str) -> None:
             ):
                 assert ours[column] == theirs[column], (ours["layer"], column)
     assert table(back, "layer_data") == table(source, "layer_data")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_layer_gives_what_ccv_s_did(fixtures: Path, tmp_path: Path, name: str) -> None:
+    expected = np.load(fixtures / f"{name.removesuffix('-full')}.expected.npz")
+    contents = through_a_lens(fixtures / f"{name}.sqlite3", tmp_path)
+    back = write_ccv(contents, tmp_path / "back", name="net")[0]
+    outputs = encode(back, expected["patch"])
+    for number, output in enumerate(outputs):
+        theirs = expected[f"act{number:02}"]
+        assert output.size == theirs.size
+        worst = np.abs(output.reshape(-1) - theirs.reshape(-1)).max()
+        assert worst <= 1e-5 * np.abs(theirs).max(), number
 
 
 @pytest.mark.parametrize("bits", [32, 8, 4])
