@@ -174,44 +174,95 @@ std::vector<std::string> targets(bool bf16) {
   return names;
 }
 
-// A photo's pixels (3 or 4 bytes each) to the input for `crops` views, as float32 bytes; see
-// core.h.
+// A photo's pixels, 3 or 4 bytes each.
+struct Photo {
+  Photo(nb::handle pixels, uint32_t wide, uint32_t high)
+      : bytes(pixels), width(wide), height(high) {
+    const size_t count = static_cast<size_t>(width) * height;
+    if (count == 0 || (bytes.size() != 3 * count && bytes.size() != 4 * count)) {
+      throw nb::value_error("pixels must hold 3 or 4 bytes for each of width x height");
+    }
+    pixel_bytes = static_cast<uint32_t>(bytes.size() / count);
+  }
+
+  const View bytes;
+  uint32_t width, height, pixel_bytes;
+};
+
+// pl_recipe out of Python's values: its first seven fields, means, scales, a mean picture or None.
+struct Recipe {
+  Recipe(std::array<uint32_t, 7> fields, const std::vector<float>& mean,
+         const std::vector<float>& scale, nb::handle mean_picture) {
+    const auto [resize, high, wide, filter, rows, columns, channels] = fields;
+    depth = channels == 2 ? 1 : 3;
+    floats = depth * rows * columns;
+    if (mean.size() != depth || scale.size() != depth) {
+      throw nb::value_error("mean and scale must have one entry a channel");
+    }
+    if (!mean_picture.is_none()) picture.emplace(mean_picture);
+    const size_t whole = depth * high * wide * sizeof(float);
+    if (picture && picture->size() != (resize == 3 ? whole : 2 * floats)) {
+      throw nb::value_error("mean_picture must have the size that core.h says");
+    }
+    value = {resize,  high,     wide, filter, rows,
+             columns, channels, {},   {},     picture ? picture->data() : nullptr};
+    std::copy(mean.begin(), mean.end(), value.mean);
+    std::copy(scale.begin(), scale.end(), value.scale);
+  }
+
+  pl_recipe value;
+  size_t depth, floats;  // channels; of one view
+  std::optional<View> picture;
+};
+
+struct Discard {
+  void operator()(pl_photo* photo) const { pl_photo_end(photo, nullptr); }
+};
+
+// A photo's pixels to the input for `crops` views, as float32 bytes; see core.h.
 nb::bytearray prepare(nb::handle pixels, uint32_t width, uint32_t height,
                       std::array<uint32_t, 7> fields, std::vector<float> mean,
                       std::vector<float> scale, nb::handle mean_picture, uint32_t crops) {
-  const View bytes(pixels);
-  const size_t count = static_cast<size_t>(width) * height;
-  if (count == 0 || (bytes.size() != 3 * count && bytes.size() != 4 * count)) {
-    throw nb::value_error("pixels must hold 3 or 4 bytes for each of width x height");
-  }
-  const auto [resize, high, wide, filter, rows, columns, channels] = fields;
-  const size_t depth = channels == 2 ? 1 : 3;
-  if (mean.size() != depth || scale.size() != depth) {
-    throw nb::value_error("mean and scale must have one entry a channel");
-  }
-  const size_t floats = depth * rows * columns;
-  std::optional<View> picture;
-  if (!mean_picture.is_none()) picture.emplace(mean_picture);
-  if (picture && picture->size() != 2 * floats) {
-    throw nb::value_error("mean_picture must hold two bytes for every value of the result");
-  }
-  pl_recipe recipe = {resize,  high,     wide, filter, rows,
-                      columns, channels, {},   {},     picture ? picture->data() : nullptr};
-  std::copy(mean.begin(), mean.end(), recipe.mean);
-  std::copy(scale.begin(), scale.end(), recipe.scale);
+  const Photo given(pixels, width, height);
+  const Recipe recipe(fields, mean, scale, mean_picture);
   if (crops > 10) check({PL_BAD_ARGUMENT, -1, -1, crops, 10});
-  nb::bytearray result = new_bytearray(floats * crops * sizeof(float));
+  nb::bytearray result = new_bytearray(recipe.floats * crops * sizeof(float));
   pl_status status;
   {
     nb::gil_scoped_release unlocked;
     pl_photo* photo = nullptr;
-    status = pl_photo_begin(&recipe, width, height, static_cast<uint32_t>(bytes.size() / count),
-                            crops, &photo);
-    if (status.code == PL_OK) status = pl_photo_rows(photo, bytes.data(), height);
+    status = pl_photo_begin(&recipe.value, width, height, given.pixel_bytes, crops, &photo);
+    if (status.code == PL_OK) status = pl_photo_rows(photo, given.bytes.data(), height);
     if (status.code == PL_OK) status = pl_photo_end(photo, static_cast<float*>(result.data()));
   }
   check(status);
   return result;
+}
+
+// What a network of ccv's slides over, and perhaps its mirror image: float32 bytes, height, width.
+nb::tuple prepare_cut(nb::handle pixels, uint32_t width, uint32_t height,
+                      std::array<uint32_t, 7> fields, std::vector<float> mean,
+                      std::vector<float> scale, nb::handle mean_picture, uint32_t step,
+                      bool mirrored) {
+  const Photo given(pixels, width, height);
+  const Recipe recipe(fields, mean, scale, mean_picture);
+  pl_photo* begun = nullptr;
+  uint32_t wide = 0, high = 0;
+  check(pl_photo_begin_cut(&recipe.value, width, height, given.pixel_bytes, step, mirrored, &begun,
+                           &wide, &high));
+  std::unique_ptr<pl_photo, Discard> photo(begun);
+  const size_t floats = recipe.depth * high * wide * (mirrored ? 2 : 1);
+  nb::bytearray result = new_bytearray(floats * sizeof(float));
+  pl_status status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = pl_photo_rows(photo.get(), given.bytes.data(), height);
+    if (status.code == PL_OK) {
+      status = pl_photo_end(photo.release(), static_cast<float*>(result.data()));
+    }
+  }
+  check(status);
+  return nb::make_tuple(result, high, wide);
 }
 
 }  // namespace
@@ -237,4 +288,7 @@ NB_MODULE(_core, m) {
   m.def("prepare", &prepare, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
         nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
         nb::arg("crops"));
+  m.def("prepare_cut", &prepare_cut, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
+        nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
+        nb::arg("step"), nb::arg("mirrored"));
 }

@@ -36,14 +36,16 @@ typedef enum {
   PL_BAND_NUMBER = 16, /* there is no such band or plane */
   PL_BAND_TWICE = 17,
   PL_BAND_SIZE = 18,
-  PL_BAND_FILTER = 19, /* row `seen` has a filter that PNG does not know */
-  PL_BAND_INDEX = 20,  /* index `seen` is beyond the palette, behind the last one or a row */
-  PL_NOT_READY = 21,   /* bands are missing */
-  PL_PLANE = 22,       /* a field of plane `seen`, or no tensor reads it */
-  PL_MASK_FIRST = 23,  /* a plane was handed in before all of its mask */
-  PL_MASK_COUNT = 24,  /* the mask leaves `seen` pixels, the plane has `expected` */
-  PL_RECIPE = 25,      /* field `seen` of a recipe, counted from 1 */
-  PL_NO_PRECISION = 26 /* no such instruction set here computes in the precision */
+  PL_BAND_FILTER = 19,  /* row `seen` has a filter that PNG does not know */
+  PL_BAND_INDEX = 20,   /* index `seen` is beyond the palette, behind the last one or a row */
+  PL_NOT_READY = 21,    /* bands are missing */
+  PL_PLANE = 22,        /* a field of plane `seen`, or no tensor reads it */
+  PL_MASK_FIRST = 23,   /* a plane was handed in before all of its mask */
+  PL_MASK_COUNT = 24,   /* the mask leaves `seen` pixels, the plane has `expected` */
+  PL_RECIPE = 25,       /* field `seen` of a recipe, counted from 1 */
+  PL_NO_PRECISION = 26, /* no such instruction set here computes in the precision */
+  PL_FORM = 27,         /* a photo is to be `seen` wide, `expected` high: one grows, one shrinks */
+  PL_CUT = 28           /* of it `seen` x `expected` would be left: neither is the recipe's */
 } pl_code;
 
 /* What went wrong, and where. `op`, `tensor` are -1 where they say nothing. */
@@ -103,13 +105,16 @@ pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, floa
 
 /* How a photo becomes the network's input: what a lens says of itself. */
 typedef struct {
-  uint32_t resize; /* 0: none; 1: to exactly this size; 2: the shorter side, aspect ratio kept */
+  uint32_t resize; /* 0: none; 1: to exactly this size; 2: the shorter side, aspect ratio kept;
+                      3: as ccv forms pictures, in floats */
   uint32_t resize_height, resize_width;
   uint32_t filter;        /* 0 nearest, 1 bilinear, 2 bicubic, 3 box, 4 hamming, 5 lanczos */
   uint32_t height, width; /* of the crop, and so of the input */
   uint32_t channels;      /* 0 RGB, 1 BGR, 2 gray */
   float mean[3], scale[3];
-  const uint8_t* mean_picture; /* NULL, or a half (little-endian) for each value of the input */
+  /* NULL, or a half (little-endian) for each value of the input. Where resize is 3 floats, of
+   * resize_height x resize_width pixels, channels side by side. */
+  const uint8_t* mean_picture;
 } pl_recipe;
 
 /* The inputs for `crops` views (1, 5 or 10) of a photo: resized, cropped, (pixel - mean) / scale,
@@ -120,6 +125,12 @@ typedef struct {
 typedef struct pl_photo pl_photo;
 pl_status pl_photo_begin(const pl_recipe* recipe, uint32_t width, uint32_t height,
                          uint32_t pixel_bytes, uint32_t crops, pl_photo** photo);
+/* The same of what a network of ccv's slides over (resize 3 only): the middle of the formed photo,
+ * a patch and as many steps as fit, then its mirror image if `mirrored` is not 0. Its size is told;
+ * the inputs are (channels, cut_height, cut_width) of each. */
+pl_status pl_photo_begin_cut(const pl_recipe* recipe, uint32_t width, uint32_t height,
+                             uint32_t pixel_bytes, uint32_t step, int mirrored, pl_photo** photo,
+                             uint32_t* cut_width, uint32_t* cut_height);
 pl_status pl_photo_rows(pl_photo* photo, const uint8_t* pixels, uint32_t rows);
 pl_status pl_photo_end(pl_photo* photo, float* inputs);
 

@@ -22,6 +22,7 @@ namespace {
 
 using pocketlens::Code;
 using pocketlens::Precision;
+using pocketlens::Prepare;
 using pocketlens::Status;
 
 constexpr uint32_t kMaxThreads = 256;
@@ -35,6 +36,7 @@ static_assert(static_cast<int>(Code::kBandNumber) == PL_BAND_NUMBER);
 static_assert(static_cast<int>(Code::kNotReady) == PL_NOT_READY);
 static_assert(static_cast<int>(Code::kMaskCount) == PL_MASK_COUNT);
 static_assert(static_cast<int>(Code::kRecipe) == PL_RECIPE);
+static_assert(static_cast<int>(Code::kCut) == PL_CUT);
 static_assert(static_cast<int>(Code::kNoPrecision) == PL_NO_PRECISION);
 static_assert(static_cast<int>(Precision::kBf16) == PL_BF16);
 
@@ -56,6 +58,21 @@ pocketlens::Recipe recipe_of(const pl_recipe& given) {
   memcpy(recipe.scale, given.scale, sizeof recipe.scale);
   recipe.mean_picture = given.mean_picture;
   return recipe;
+}
+
+// A photo that `begin` has begun, in `photo`; null there where it failed.
+template <typename Begin>
+Status begin_photo(pl_photo** photo, const Begin& begin) {
+  *photo = nullptr;
+  pl_photo* begun = new (std::nothrow) pl_photo;
+  if (begun == nullptr) return pocketlens::fail(Code::kNoMemory);
+  const Status status = begin(begun->prepare);
+  if (status.ok()) {
+    *photo = begun;
+  } else {
+    delete begun;
+  }
+  return status;
 }
 
 const pocketlens::KernelTable* find_target(const char* name, Precision precision) {
@@ -150,16 +167,24 @@ pl_status pl_run(pl_lens* lens, uint32_t batch, const float* const* inputs, floa
 pl_status pl_photo_begin(const pl_recipe* recipe, uint32_t width, uint32_t height,
                          uint32_t pixel_bytes, uint32_t crops, pl_photo** photo) {
   if (recipe == nullptr || photo == nullptr) return to_c(pocketlens::fail(Code::kBadArgument));
-  *photo = nullptr;
-  pl_photo* begun = new (std::nothrow) pl_photo;
-  if (begun == nullptr) return to_c(pocketlens::fail(Code::kNoMemory));
-  const Status status =
-      begun->prepare.begin(recipe_of(*recipe), {width, height, pixel_bytes}, crops);
-  if (status.ok()) {
-    *photo = begun;
-  } else {
-    delete begun;
+  return to_c(begin_photo(photo, [&](Prepare& prepare) {
+    return prepare.begin(recipe_of(*recipe), {width, height, pixel_bytes}, crops);
+  }));
+}
+
+pl_status pl_photo_begin_cut(const pl_recipe* recipe, uint32_t width, uint32_t height,
+                             uint32_t pixel_bytes, uint32_t step, int mirrored, pl_photo** photo,
+                             uint32_t* cut_width, uint32_t* cut_height) {
+  if (recipe == nullptr || photo == nullptr || cut_width == nullptr || cut_height == nullptr) {
+    return to_c(pocketlens::fail(Code::kBadArgument));
   }
+  pocketlens::Box cut = {};
+  const Status status = begin_photo(photo, [&](Prepare& prepare) {
+    const pocketlens::PhotoSize size = {width, height, pixel_bytes};
+    return prepare.begin_cut(recipe_of(*recipe), size, step, mirrored != 0, &cut);
+  });
+  *cut_width = cut.width;
+  *cut_height = cut.height;
   return to_c(status);
 }
 

@@ -35,6 +35,8 @@ enum class Code : int32_t {
   kMaskCount = 24,
   kRecipe = 25,
   kNoPrecision = 26,
+  kForm = 27,
+  kCut = 28,
 };
 
 struct Status {

@@ -44,7 +44,7 @@ bool is_side(uint32_t side) { return side >= 1 && side <= kMaxSide; }
 
 // The number of the first field of the recipe that is wrong, from 1; 0 where none is.
 uint32_t wrong_field(const Recipe& recipe) {
-  if (recipe.resize > Resize::kShorter) return 1;
+  if (recipe.resize > Resize::kCcv) return 1;
   const bool resizes = recipe.resize != Resize::kNone;
   if (!is_side(recipe.height)) return 5;
   if (!is_side(recipe.width)) return 6;
@@ -60,8 +60,10 @@ uint32_t wrong_field(const Recipe& recipe) {
   return 0;
 }
 
-// What is wrong with a photo or a number of crops; ok where nothing is.
-Status judge(const PhotoSize& photo, uint32_t crops) {
+// What is wrong with a recipe, a photo or a number of crops; ok where nothing is.
+Status judge(const Recipe& recipe, const PhotoSize& photo, uint32_t crops) {
+  const uint32_t field = wrong_field(recipe);
+  if (field != 0) return fail(Code::kRecipe, field);
   constexpr uint64_t kMost = uint64_t{1} << 28;
   if (crops != 1 && crops != 5 && crops != 10) return fail(Code::kBadArgument, crops, 10);
   if (photo.pixel_bytes != 3 && photo.pixel_bytes != 4) {
@@ -75,13 +77,13 @@ Status judge(const PhotoSize& photo, uint32_t crops) {
 }  // namespace
 
 Status Prepare::begin(const Recipe& recipe, const PhotoSize& photo, uint32_t crops) {
-  const uint32_t field = wrong_field(recipe);
-  if (field != 0) return fail(Code::kRecipe, field);
-  Status status = judge(photo, crops);
-  if (status.ok()) status = lay_views(recipe, photo.width, photo.height, crops, &views_);
+  Status status = judge(recipe, photo, crops);
   if (!status.ok()) return status;
   recipe_ = recipe;
   missing_ = photo.height;
+  if (recipe.resize == Resize::kCcv) return forming_.begin(recipe, photo, crops);
+  status = lay_views(recipe, photo.width, photo.height, crops, &views_);
+  if (!status.ok()) return status;
   // Of a single view only its own pixels are made; several ones reach into all corners.
   box_ = views_.count == 1 ? Box{views_.left[0], views_.top[0], recipe.width, recipe.height}
                            : Box{0, 0, views_.width, views_.height};
@@ -89,15 +91,31 @@ Status Prepare::begin(const Recipe& recipe, const PhotoSize& photo, uint32_t cro
   return made ? status : fail(Code::kNoMemory);
 }
 
+Status Prepare::begin_cut(const Recipe& recipe, const PhotoSize& photo, uint32_t step,
+                          bool mirrored, Box* cut) {
+  const Status status = judge(recipe, photo, 1);
+  if (!status.ok()) return status;
+  if (recipe.resize != Resize::kCcv) return fail(Code::kRecipe, 1);
+  if (step == 0) return fail(Code::kBadArgument, 0, 1);
+  recipe_ = recipe;
+  missing_ = photo.height;
+  return forming_.begin_cut(recipe, photo, step, mirrored, cut);
+}
+
 Status Prepare::take(const uint8_t* pixels, uint32_t rows) {
   if (rows > missing_) return fail(Code::kBadArgument, rows, missing_);
-  resample_.take(pixels, rows);
   missing_ -= rows;
+  if (recipe_.resize == Resize::kCcv) {
+    forming_.take(pixels, rows);
+  } else {
+    resample_.take(pixels, rows);
+  }
   return Status();
 }
 
 Status Prepare::finish(float* inputs) {
   if (missing_ != 0) return fail(Code::kNotReady, missing_, 0);
+  if (recipe_.resize == Resize::kCcv) return forming_.finish(inputs);
   Pixels pixels;
   if (!resample_.finish(&pixels)) return fail(Code::kNoMemory);
   for (int mirrored = 0; mirrored <= (views_.mirrored ? 1 : 0); ++mirrored) {

@@ -8,7 +8,7 @@
 
 namespace pocketlens {
 
-enum class Resize : uint32_t { kNone, kExact, kShorter };
+enum class Resize : uint32_t { kNone, kExact, kShorter, kCcv };
 enum class Filter : uint32_t { kNearest, kBilinear, kBicubic, kBox, kHamming, kLanczos };
 enum class Channels : uint32_t { kRgb, kBgr, kGray };
 
@@ -16,6 +16,8 @@ enum class Channels : uint32_t { kRgb, kBgr, kGray };
 constexpr uint32_t kMaxSide = 8192;
 // The largest picture that a resize may make.
 constexpr uint64_t kMaxResizedPixels = uint64_t{1} << 26;
+// The same for floats, of which ccv's pictures are.
+constexpr uint64_t kMaxFormedPixels = uint64_t{1} << 24;
 
 struct Recipe {
   Resize resize;
@@ -23,8 +25,10 @@ struct Recipe {
   Filter filter;
   uint32_t height, width;  // of the crop, and so of the input
   Channels channels;
-  float mean[3], scale[3];      // one a channel, in the input's order
-  const uint8_t* mean_picture;  // null, or a half (little-endian) for every value of the input
+  float mean[3], scale[3];  // one a channel, in the input's order
+  // Null, or a half (little-endian) for every value of the input; of kCcv a float for every value
+  // of resize_height x resize_width pixels, channels side by side.
+  const uint8_t* mean_picture;
 
   size_t channel_count() const { return channels == Channels::kGray ? 1 : 3; }
 };

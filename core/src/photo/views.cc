@@ -32,6 +32,7 @@ Size resized(const Recipe& recipe, Size photo, bool with_room) {
       if (photo.width <= photo.height) return {high, high * photo.height / photo.width};
       return {high * photo.width / photo.height, high};
     case Resize::kNone:
+    case Resize::kCcv:  // form.cc's
       break;
   }
   const Size made = covering(recipe, photo);
@@ -49,8 +50,15 @@ Status lay_views(const Recipe& recipe, uint32_t width, uint32_t height, uint32_t
   if (size.width * size.height > kMaxResizedPixels) {
     return fail(Code::kTooLarge, size.width * size.height, kMaxResizedPixels);
   }
-  views->width = static_cast<uint32_t>(size.width);
-  views->height = static_cast<uint32_t>(size.height);
+  place_views(recipe, static_cast<uint32_t>(size.width), static_cast<uint32_t>(size.height), crops,
+              views);
+  return Status();
+}
+
+void place_views(const Recipe& recipe, uint32_t width, uint32_t height, uint32_t crops,
+                 Views* views) {
+  views->width = width;
+  views->height = height;
   const uint32_t right = views->width - recipe.width, bottom = views->height - recipe.height;
   const uint32_t left[] = {0, right, 0, right, right / 2};
   const uint32_t top[] = {0, 0, bottom, bottom, bottom / 2};
@@ -60,7 +68,6 @@ Status lay_views(const Recipe& recipe, uint32_t width, uint32_t height, uint32_t
     views->left[i] = left[5 - views->count + i];
     views->top[i] = top[5 - views->count + i];
   }
-  return Status();
 }
 
 }  // namespace pocketlens

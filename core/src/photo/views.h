@@ -22,6 +22,10 @@ struct Views {
 Status lay_views(const Recipe& recipe, uint32_t width, uint32_t height, uint32_t crops,
                  Views* views);
 
+// The same within a picture of that size, which is no smaller than the crop.
+void place_views(const Recipe& recipe, uint32_t width, uint32_t height, uint32_t crops,
+                 Views* views);
+
 }  // namespace pocketlens
 
 #endif

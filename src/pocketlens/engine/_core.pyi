@@ -57,3 +57,16 @@ def prepare(
     pixels  width x height of 3 bytes, or of 4
     fields  the first seven of pl_recipe
     """
+
+def prepare_cut(
+    pixels: Buffer,
+    width: int,
+    height: int,
+    fields: Sequence[int],
+    mean: Sequence[float],
+    scale: Sequence[float],
+    mean_picture: Buffer | None,
+    step: int,
+    mirrored: bool,
+) -> tuple[bytearray, int, int]:
+    """What a network of ccv's slides over, its height and width (pl_photo_begin_cut)."""

@@ -1,7 +1,7 @@
 """From a decoded photo to the network's input, in the core: the same code as in a browser.
 
-No NumPy. The plain reference is images/apply.py, where Pillow resizes; tests hold them together.
-Recipes of the kind "ccv" are the exception: the core does not know them, images/ccv.py does.
+No NumPy. The plain references are images/apply.py, where Pillow resizes, and images/ccv.py for
+recipes of the kind "ccv"; tests hold them together.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pocketlens.base.errors import EngineError, ImageError
 from pocketlens.engine import _core
-from pocketlens.engine.refusals import PHOTO_TOO_LARGE, refusal
+from pocketlens.engine.refusals import (
+    PHOTO_NOT_CUT,
+    PHOTO_NOT_FORMED,
+    PHOTO_TOO_LARGE,
+    refusal,
+)
 from pocketlens.images import ccv
 from pocketlens.images.crops import check_crops, pixels_of
-from pocketlens.images.limits import too_narrow
+from pocketlens.images.limits import MAX_FORMED_PIXELS, MAX_RESIZED_PIXELS, too_narrow
 from pocketlens.images.recipe import CHANNELS, FILTERS, RESIZE_KINDS, Recipe
 
 if TYPE_CHECKING:
@@ -30,26 +36,54 @@ def prepare(photo: Image, recipe: Recipe, *, crops: int = 1) -> bytes:
     'no-memory'.
     """
     check_crops(crops)
-    if recipe.resize == "ccv":
-        return ccv.prepared(pixels_of(photo), recipe, crops).tobytes()
-    picture = recipe.mean_picture or None
     try:
-        values = _core.prepare(
-            photo.tobytes(),
-            photo.width,
-            photo.height,
-            recipe_fields(recipe),
-            recipe.mean,
-            recipe.scale,
-            picture,
-            crops,
-        )
+        return bytes(_core.prepare(*_arguments(photo, recipe), crops))
     except _core.CoreError as error:
-        code, _, _, seen, _ = error.args
-        if code == PHOTO_TOO_LARGE:
-            raise too_narrow(*photo.size, pixels=seen) from error
-        raise refusal(error) from error
-    return bytes(values)
+        raise _sentence(error, photo, recipe) from error
+
+
+def formed_input(
+    photo: Image, recipe: Recipe, *, step: int, mirrored: bool = False
+) -> tuple[bytes, int, int]:
+    """What a network of ccv's slides over: the photo formed, cut to whole steps, minus the mean.
+
+    photo     mode "RGB": what `ccv_decode.open_as_ccv` returns
+    recipe    of the kind "ccv"
+    step      pixels from one position of the patch to the next, as in `ccv.cut_out`
+    mirrored  whether its mirror image follows
+    returns   float32, (channels, height, width) or (2, channels, height, width); height; width
+    Raises ImageError 'image-too-narrow', 'ccv-form', 'ccv-cut'; EngineError 'no-memory'.
+    """
+    try:
+        made, height, width = _core.prepare_cut(*_arguments(photo, recipe), step, mirrored)
+    except _core.CoreError as error:
+        raise _sentence(error, photo, recipe, step=step) from error
+    return bytes(made), height, width
+
+
+def _arguments(
+    photo: Image, recipe: Recipe
+) -> tuple[bytes, int, int, tuple[int, ...], tuple[float, ...], tuple[float, ...], bytes | None]:
+    fields, picture = recipe_fields(recipe), recipe.mean_picture or None
+    return photo.tobytes(), *photo.size, fields, recipe.mean, recipe.scale, picture
+
+
+def _sentence(
+    error: _core.CoreError, photo: Image, recipe: Recipe, *, step: int = 1
+) -> ImageError | EngineError:
+    """What the core says of a photo, told as images/ tells it."""
+    code, _, _, seen, _ = error.args
+    if code == PHOTO_TOO_LARGE:
+        most = MAX_FORMED_PIXELS if recipe.resize == "ccv" else MAX_RESIZED_PIXELS
+        return too_narrow(*photo.size, pixels=seen, most=most)
+    if code in (PHOTO_NOT_FORMED, PHOTO_NOT_CUT):
+        try:
+            to = recipe.resize_height, recipe.resize_width
+            formed = ccv.formed_size(photo.height, photo.width, *to)
+            ccv.cut_size(*formed, recipe, step)
+        except ImageError as told:
+            return told
+    return refusal(error)
 
 
 def normalize(view: Image, recipe: Recipe) -> bytes:
@@ -67,7 +101,7 @@ def normalize(view: Image, recipe: Recipe) -> bytes:
 
 
 def recipe_fields(recipe: Recipe) -> tuple[int, ...]:
-    """The seven numbers that pl_recipe (core.h) begins with; the core refuses the kind "ccv"."""
+    """The seven numbers that pl_recipe (core.h) begins with."""
     return (
         RESIZE_KINDS.index(recipe.resize),
         recipe.resize_height,

@@ -15,6 +15,9 @@ _MAKE_AGAIN = "Make the lens again from the model."
 PHOTO_TOO_LARGE = 7
 """Of pl_photo_begin: the photo, or what it would be resized to."""
 
+PHOTO_NOT_FORMED, PHOTO_NOT_CUT = 27, 28
+"""Of a recipe of ccv's: what its formula asks of the photo, and what would be left."""
+
 # By code: slug, sentence (with {where}, {seen}, {expected}), cure.
 REFUSALS: dict[int, tuple[str, str, str]] = {
     1: ("no-memory", "There is not enough memory for the lens", "Close something, or use fewer "
@@ -61,6 +64,10 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
     25: ("bad-recipe", "Field {seen} of the recipe cannot be followed", _MAKE_AGAIN),
     26: ("precision-missing", "No instruction set of this build and machine computes in the "
          "precision", "Use precision='fp32'."),
+    27: ("ccv-form", "ccv would form the photo to {seen} x {expected}, larger on one side and "
+         "smaller on the other", "Crop it to about the recipe's ratio first."),
+    28: ("ccv-cut", "Of the photo {seen} x {expected} would be left, neither as wide nor as high as "
+         "the recipe says", "Use 1, 5 or 10 crops."),
 }  # fmt: skip
 
 

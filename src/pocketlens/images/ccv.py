@@ -1,5 +1,6 @@
 """ccv's way from a decoded picture to what its network reads: formed, cut, minus the mean.
 
+The plain reference: photos go through core/src/photo/form.cc, and tests hold the two together.
 docs/format/lens.md says the same in words ("The recipe of ccv"). Arrays are rows x columns x
 channels, values 0..255; nothing is rounded to bytes on the way. NumPy is imported where arrays
 are made and nowhere else.
@@ -40,9 +41,10 @@ def formed_size(rows: int, columns: int, height: int, width: int) -> tuple[int, 
     (only possible for height != width); 'image-too-narrow'.
     """
     if (rows == height and columns >= width) or (columns == width and rows >= height):
-        return rows, columns
-    new_rows = max(height, _in_proportion(rows, height, columns))
-    new_columns = max(width, _in_proportion(columns, width, rows))
+        new_rows, new_columns = rows, columns
+    else:
+        new_rows = max(height, _in_proportion(rows, height, columns))
+        new_columns = max(width, _in_proportion(columns, width, rows))
     if rows > height and columns > width and (new_rows > rows or new_columns > columns):
         raise ImageError(
             f"A picture of {columns:,} x {rows:,} cannot be brought to {width} x {height} as ccv "
@@ -131,6 +133,17 @@ def cut_out(formed: NDArray[np.float32], recipe: Recipe, step: int) -> NDArray[n
     Raises ImageError 'ccv-cut' where what fits is neither as high nor as wide as the recipe says.
     """
     rows, columns = formed.shape[:2]
+    high, wide = cut_size(rows, columns, recipe, step)
+    top, left = (rows - high) // 2, (columns - wide) // 2
+    cut = in_order(formed[top : top + high, left : left + wide], recipe)
+    return scaled(cut - mean_at(recipe, high, wide), recipe)
+
+
+def cut_size(rows: int, columns: int, recipe: Recipe, step: int) -> tuple[int, int]:
+    """Rows and columns that `cut_out` leaves of a formed picture of that size.
+
+    Raises ImageError 'ccv-cut' where they are neither as high nor as wide as the recipe says.
+    """
     high = recipe.height + (rows - recipe.height) // step * step
     wide = recipe.width + (columns - recipe.width) // step * step
     if high != recipe.resize_height and wide != recipe.resize_width:
@@ -141,9 +154,7 @@ def cut_out(formed: NDArray[np.float32], recipe: Recipe, step: int) -> NDArray[n
             "classify it either; use 1, 5 or 10 crops.",
             slug="ccv-cut",
         )
-    top, left = (rows - high) // 2, (columns - wide) // 2
-    cut = in_order(formed[top : top + high, left : left + wide], recipe)
-    return scaled(cut - mean_at(recipe, high, wide), recipe)
+    return high, wide
 
 
 def prepared(pixels: Samples, recipe: Recipe, crops: int) -> NDArray[np.float32]:
