@@ -62,9 +62,9 @@ POCKETLENS_INLINE size_t lrn_place(const LrnPixels& lrn, size_t c) {
 // groups are no vectors, for every channel.
 template <class Each>
 POCKETLENS_INLINE void over_channels(const LrnPixels& lrn, size_t step, Each each) {
-  const size_t apart = lrn.before + lrn.group + lrn.after;
-  size_t place = lrn.before;
-  for (size_t first = 0; first < lrn.channels; first += lrn.group, place += apart) {
+  const size_t gap = lrn_gap(lrn.before, lrn.after);
+  size_t place = gap;
+  for (size_t first = 0; first < lrn.channels; first += lrn.group, place += lrn.group + gap) {
     for (size_t i = 0; i < lrn.group; i += step) each(first + i, place + i);
   }
 }
@@ -82,11 +82,25 @@ void square_pixel(const LrnPixels& lrn, const float* in, float* line) {
     store(line + at, x * x);
   });
   // Lanes beyond the last channel held anything.
-  float* end = line + lrn.line - 2 * kLanes - lrn.after;
+  float* end = line + lrn_gap(lrn.before, lrn.after) + lrn.channels;
   for (size_t i = 0; lrn.channels % kWidth != 0 && i < kWidth; ++i) end[i] = 0;
 }
 
+// The sum of kTaps values from `first` on, of every lane; 0: `taps`, known only when it runs.
+template <size_t kTaps>
+POCKETLENS_INLINE V window_sum(const float* first, [[maybe_unused]] size_t taps) {
+  V sum = load(first);
+  if constexpr (kTaps > 0) {
+    POCKETLENS_UNROLL
+    for (size_t i = 1; i < kTaps; ++i) sum += load(first + i);
+  } else {
+    for (size_t i = 1; i < taps; ++i) sum += load(first + i);
+  }
+  return sum;
+}
+
 // One pixel, whose line of squares is there.
+template <size_t kTaps>
 void lrn_pixel(const LrnPixels& lrn, const float* in, const float* line, float* out) {
   const size_t taps = lrn.before + lrn.after + 1;
   const V scale = splat(lrn.scale), bias = splat(lrn.bias);
@@ -103,8 +117,7 @@ void lrn_pixel(const LrnPixels& lrn, const float* in, const float* line, float* 
     return;
   }
   over_channels(lrn, kWidth, [&](size_t c, size_t at) POCKETLENS_SINK {
-    V sum = {};
-    for (size_t i = 0; i < taps; ++i) sum += load(line + (at - lrn.before) + i);
+    const V sum = window_sum<kTaps>(line + (at - lrn.before), taps);
     const V base = multiply_add(sum, scale, bias);
     const size_t place = lrn_place(lrn, c);
     store(out + place, divide_by_power(load(in + place), base, power, lrn.beta));
@@ -112,6 +125,8 @@ void lrn_pixel(const LrnPixels& lrn, const float* in, const float* line, float* 
 }
 
 void lrn(const LrnPixels& lrn) {
+  const bool five = !kSmallCode && lrn.before + lrn.after == 4;  // as in AlexNet
+  const auto pixel = five ? lrn_pixel<5> : lrn_pixel<0>;
   memset(lrn.squares, 0, kLrnPixels * lrn.line * sizeof(float));
   for (size_t first = 0; first < lrn.pixels; first += kLrnPixels) {
     const size_t last = first + kLrnPixels < lrn.pixels ? first + kLrnPixels : lrn.pixels;
@@ -119,8 +134,8 @@ void lrn(const LrnPixels& lrn) {
       square_pixel(lrn, lrn.input + p * kLanes, lrn.squares + (p - first) * lrn.line);
     }
     for (size_t p = first; p < last; ++p) {
-      lrn_pixel(lrn, lrn.input + p * kLanes, lrn.squares + (p - first) * lrn.line,
-                lrn.output + p * kLanes);
+      pixel(lrn, lrn.input + p * kLanes, lrn.squares + (p - first) * lrn.line,
+            lrn.output + p * kLanes);
     }
   }
 }

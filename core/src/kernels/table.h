@@ -151,9 +151,15 @@ struct LrnPixels {
 
 constexpr size_t kLrnPixels = 8;
 
-// Floats that a pixel's squares take, with zeros around every group; the last vector may stick out.
+// Zeros before, between and after groups of squares: whole vectors, so that none is torn.
+constexpr size_t lrn_gap(size_t before, size_t after) {
+  return ((before > after ? before : after) + kLanes - 1) / kLanes * kLanes;
+}
+
+// Floats that a pixel's squares take; the last vector may stick out.
 constexpr size_t lrn_line(size_t channels, size_t group, size_t before, size_t after) {
-  return channels / group * (before + group + after) + 2 * kLanes;
+  const size_t gap = lrn_gap(before, after);
+  return (gap + channels / group * (group + gap) + 2 * kLanes - 1) / kLanes * kLanes;
 }
 
 // What one instruction set offers. Every function is pure: its arguments are all it knows.

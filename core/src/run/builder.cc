@@ -172,6 +172,16 @@ Status Builder::build() {
       i += 2;
       continue;
     }
+    if (is_normed_pool(plan, reads, i)) {
+      bool built = false;
+      if (!build_banded(*this, plan.ops[i], plan.ops[i + 1], plan.ops[i + 2], &built)) {
+        return fail(Code::kNoMemory);
+      }
+      if (built) {
+        i += 2;
+        continue;
+      }
+    }
     const Scaled scaled = scaled_input(plan, reads, i);
     if (!scaled.picture.absent() && stands_blocked(scaled.picture)) {
       op = static_cast<int32_t>(i + 1);

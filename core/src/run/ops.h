@@ -25,6 +25,10 @@ bool build_layer_norm(Builder& builder, const Op& op);
 bool build_resize(Builder& builder, const Op& op);
 bool build_expand(Builder& builder, const Op& op);
 
+// The conv2d, norm and pool that is_normed_pool() found, band by band, where what is between them
+// would be large; else nothing is done and *built stays false (ops_banded.cc).
+bool build_banded(Builder& builder, const Op& conv, const Op& norm, const Op& pool, bool* built);
+
 // A copy of a whole value in another form; halos are filled with `fill` (ops_convert.cc).
 Step* new_convert(const Shape& shape, int32_t from, Form from_form, int32_t to, Form to_form,
                   float fill);

@@ -5,6 +5,7 @@
 #include "plan/ops.h"
 #include "run/channels.h"
 #include "run/ops.h"
+#include "run/parts.h"
 #include "run/patterns.h"
 
 namespace pocketlens {
@@ -12,26 +13,20 @@ namespace {
 
 class ConvStep final : public Step {
  public:
-  size_t items(size_t) const override {
-    return depthwise ? kernels->depthwise_items(conv) : kernels->conv2d_items(conv);
-  }
-  size_t scratch_bytes(size_t) const override {
-    return depthwise ? kernels->depthwise_scratch_bytes(conv) : kernels->conv2d_scratch_bytes(conv);
-  }
+  size_t items(size_t) const override { return part.items(*kernels, part.conv); }
+  size_t scratch_bytes(size_t) const override { return part.scratch_bytes(*kernels, part.conv); }
   void run(const Frame& frame, size_t begin, size_t end, void* scratch) const override {
-    Conv2d now = conv;
+    Conv2d now = part.conv;
     now.input = frame.at(reads[0]);
     now.residual = residual_at < 0 ? nullptr : frame.at(residual_at);
     now.input_scale = scale_at < 0 ? nullptr : frame.at(scale_at);
     now.output = frame.at(writes);
-    (depthwise ? kernels->depthwise_run : kernels->conv2d_run)(now, begin, end, scratch);
+    part.run(*kernels, now, begin, end, scratch);
   }
 
   const KernelTable* kernels = nullptr;
-  Conv2d conv = {};
-  bool depthwise = false;
+  ConvPart part;
   int32_t residual_at = -1, scale_at = -1;
-  Memory bias;
 };
 
 // Strides of the input buffer, whose form is `form`.
@@ -101,7 +96,8 @@ Conv2d describe(const Builder& builder, const Op& op, Reference input, Form form
 // is read.
 bool rounds_output(const Builder& builder, const Op& op, const ConvStep& step) {
   return builder.is_bf16() && builder.conv_inputs[op.output] && step.residual_at < 0 &&
-         step.conv.outputs % 2 == 0 && builder.kernels.rounds_output(step.conv, step.depthwise);
+         step.part.conv.outputs % 2 == 0 &&
+         builder.kernels.rounds_output(step.part.conv, step.part.depthwise);
 }
 
 }  // namespace
@@ -110,33 +106,37 @@ bool build_conv2d(Builder& builder, const Op& op) {
   return build_scaled_conv2d(builder, op, op.input(0), Reference{kAbsent});
 }
 
-bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Reference scale) {
-  using namespace conv2d_at;
+bool make_conv(Builder& builder, const Op& op, Reference input, ConvPart* part) {
   const Form form = input_form(builder, op, input);
+  part->depthwise = is_depthwise(builder.plan, op);
+  part->conv = describe(builder, op, input, form);
+  part->conv.weights = builder.weights->weights(op.input(1).number());
+  const size_t outputs = static_cast<size_t>(part->conv.outputs);
+  if (!read_constant(builder, op.input(2), outputs, &part->bias)) return false;
+  part->conv.bias = part->bias.floats();
+  part->input = builder.use(input, form);
+  return part->input >= 0;
+}
+
+bool build_scaled_conv2d(Builder& builder, const Op& op, Reference input, Reference scale) {
   ConvStep* step = new (std::nothrow) ConvStep;
   Owned<Step> owned(step);
   if (step == nullptr) return false;
   step->kernels = &builder.kernels;
-  step->conv = describe(builder, op, input, form);
-  step->conv.weights = builder.weights->weights(op.input(1).number());
-  step->depthwise = is_depthwise(builder.plan, op);
-  if (!read_constant(builder, op.input(2), static_cast<size_t>(step->conv.outputs), &step->bias)) {
+  if (!make_conv(builder, op, input, &step->part) || !step->reads.push(step->part.input)) {
     return false;
   }
-  step->conv.bias = step->bias.floats();
-  const int32_t x = builder.use(input, form);
-  if (x < 0 || !step->reads.push(x)) return false;
   if (!op.input(3).absent()) {
     step->residual_at = builder.blocked(op.input(3));
     if (step->residual_at < 0 || !step->reads.push(step->residual_at)) return false;
   }
   if (!scale.absent()) {
-    step->conv.way = ConvWay::kPlain;
+    step->part.conv.way = ConvWay::kPlain;
     step->scale_at = builder.blocked(scale);
     if (step->scale_at < 0 || !step->reads.push(step->scale_at)) return false;
   }
-  step->conv.round_output = rounds_output(builder, op, *step);
-  step->writes = builder.make(op, Layout::kBlocked, step->conv.round_output);
+  step->part.conv.round_output = rounds_output(builder, op, *step);
+  step->writes = builder.make(op, Layout::kBlocked, step->part.conv.round_output);
   return step->writes >= 0 && builder.add(owned.release());
 }
 

@@ -6,6 +6,7 @@
 
 #include "plan/ops.h"
 #include "run/ops.h"
+#include "run/parts.h"
 
 namespace pocketlens {
 namespace {
@@ -148,6 +149,8 @@ class LrnStep final : public Step {
   size_t items_per_image() const { return (pixels + kPixels - 1) / kPixels; }
 };
 
+}  // namespace
+
 LrnPixels describe_lrn(const Op& op, const Pictures& p) {
   using namespace lrn_at;
   const bool grouped = static_cast<OpKind>(op.kind) == OpKind::kGroupedLrn;
@@ -166,8 +169,6 @@ LrnPixels describe_lrn(const Op& op, const Pictures& p) {
   lrn.line = lrn_line(lrn.channels, lrn.group, lrn.before, lrn.after);
   return lrn;
 }
-
-}  // namespace
 
 bool build_softmax(Builder& builder, const Op& op) {
   SoftmaxStep* step = new (std::nothrow) SoftmaxStep;

@@ -92,6 +92,22 @@ bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t firs
          moves_axes(back, {0, 3, 1, 2}) && norm.integer(0) == 3 && constant(1) && constant(2);
 }
 
+bool is_normed_pool(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
+  const auto is_chained = [&](OpKind norm, OpKind pool) {
+    return is_chain(plan, reads, first, {OpKind::kConv2d, norm, pool});
+  };
+  if (!is_chained(OpKind::kLrn, OpKind::kMaxPool) && !is_chained(OpKind::kLrn, OpKind::kAvgPool) &&
+      !is_chained(OpKind::kGroupedLrn, OpKind::kMaxPool) &&
+      !is_chained(OpKind::kGroupedLrn, OpKind::kAvgPool)) {
+    return false;
+  }
+  const Op& conv = plan.ops[first];
+  const int32_t groups = conv.integer(conv2d_at::kGroups);
+  const bool depthwise = groups == plan.shape_of(conv.input(0)).dims[1] &&
+                         groups == plan.shape_of(conv.input(1)).dims[0];
+  return plan.values[conv.output].dims[0] == 1 && conv.input(3).absent() && !depthwise;
+}
+
 Scaled scaled_input(const Plan& plan, const Array<uint32_t>& reads, size_t first) {
   const Scaled none = {{kAbsent}, {kAbsent}};
   if (first + 1 >= plan.ops.size()) return none;

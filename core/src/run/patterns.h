@@ -28,6 +28,11 @@ int32_t shuffle_groups(const Plan& plan, const Array<uint32_t>& reads, size_t fi
 // nobody else reading what is between.
 bool is_channel_norm(const Plan& plan, const Array<uint32_t>& reads, size_t first);
 
+// Whether op `first` is a conv2d of one picture, neither depthwise nor with a residual, whose
+// output nobody reads but an lrn or grouped_lrn, and that one's nobody but a pool: the two ops
+// after it.
+bool is_normed_pool(const Plan& plan, const Array<uint32_t>& reads, size_t first);
+
 // A picture and its channels' factors.
 struct Scaled {
   Reference picture, scale;
