@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PIL.Image import fromarray
+
 from pocketlens.base.errors import UsageError
 from pocketlens.classify.engines import Engines
+from pocketlens.engine.prepare import formed_input
 from pocketlens.graph.five_windows import find_last_conv, five_windows
 from pocketlens.graph.graph import Graph
-from pocketlens.images.ccv import cut_out, form
 from pocketlens.images.ccv_decode import decode_as_ccv
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents
@@ -37,10 +39,9 @@ def window_scores(
     recipe = contents.recipe
     _check_recipe(recipe)
     step = find_last_conv(contents.graph).step
-    formed = form(decode_as_ccv(photo), recipe.resize_height, recipe.resize_width)
-    cut = cut_out(formed, recipe, step).transpose(2, 0, 1)
-    _, height, width = cut.shape
-    inputs = cut.tobytes() + (cut[:, :, ::-1].tobytes() if mirrored else b"")
+    inputs, height, width = formed_input(
+        fromarray(decode_as_ccv(photo)), recipe, step=step, mirrored=mirrored
+    )
     return engines.grown_scores(inputs, windowed, height, width, batch=1 + mirrored)
 
 
