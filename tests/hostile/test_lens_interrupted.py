@@ -42,7 +42,7 @@ def untouched(path: Path) -> Iterator[None]:
 STEPS = {
     "drafting the rows": (image, "to_drafts"),
     "building the image": (image, "_image"),
-    "making the temporary file": (files.tempfile, "mkstemp"),
+    "making the temporary file": (files, "_create"),
     "writing": (Path, "write_bytes"),
     "reading back": (writer, "read_lens"),
     "syncing": (os, "fsync"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = _sibling(path)
     try:
+        _create(temporary, path)
         yield temporary
         _sync(temporary)
         _give_usual_mode(temporary, path)
@@ -54,6 +54,7 @@ def replacing_together(
     try:
         for path in paths:
             temporaries[path] = _sibling(path)
+            _create(temporaries[path], path)
         yield temporaries
         for path, temporary in temporaries.items():
             _sync(temporary)
@@ -74,12 +75,15 @@ def replacing_together(
 
 
 def _sibling(path: Path) -> Path:
+    """A name that nobody has, known before the file is there: Ctrl-C at any time finds it."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def _create(temporary: Path, path: Path) -> None:
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise cannot_write(path, error) from error
-    os.close(handle)
-    return Path(name)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -137,7 +141,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _give_usual_mode(temporary: Path, path: Path) -> None:
-    """Undo mkstemp's privacy: a new file gets what open() would have given it."""
+    """Undo its privacy while it was written: a new file gets what open() would have given it."""
     if path.exists():
         mode = path.stat().st_mode & 0o777
     else:

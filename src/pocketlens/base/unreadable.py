@@ -1,6 +1,6 @@
 """Why a file could not be read, as a sentence.
 
-Apart from files.py, which writes: opening a lens shall not pay for importing `tempfile`.
+Apart from files.py, which writes: opening a lens shall not pay for it.
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ def _begin(bench: Bench, counter: Synchronized[int]) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
+    sys.unraisablehook = _unraisable
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = _Worker(bench, counter)
 
@@ -123,6 +124,12 @@ def _stop(*_: Any) -> None:
     if _worker is not None:
         _worker.is_stopped = True
     sys.exit(1)
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Say nothing where `_stop` came amid a destructor: is_stopped ends the worker all the same."""
+    if not issubclass(unraisable.exc_type, SystemExit):
+        sys.__unraisablehook__(unraisable)
 
 
 def _end_with_parent() -> None:
