@@ -66,8 +66,8 @@ REFUSALS: dict[int, tuple[str, str, str]] = {
          "precision", "Use precision='fp32'."),
     27: ("ccv-form", "ccv would form the photo to {seen} x {expected}, larger on one side and "
          "smaller on the other", "Crop it to about the recipe's ratio first."),
-    28: ("ccv-cut", "Of the photo {seen} x {expected} would be left, neither as wide nor as high as "
-         "the recipe says", "Use 1, 5 or 10 crops."),
+    28: ("ccv-cut", "Of the photo {seen} x {expected} would be left, neither as wide nor as high "
+         "as the recipe says", "Use 1, 5 or 10 crops."),
 }  # fmt: skip
 
 
