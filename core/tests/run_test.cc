@@ -281,6 +281,15 @@ void test_arguments(const SmallPlan& plan) {
   expect(open(nullptr, 100000) == PL_BAD_ARGUMENT, "too many threads");
   expect(lens == nullptr, "no lens on failure");
   expect(pl_open(nullptr, 0, nullptr, PL_FP32, 1, &lens).code == PL_BAD_ARGUMENT, "no plan");
+  pl_status status = pl_open(plan.bytes.data(), plan.bytes.size(), "scalar", PL_BF16, 1, &lens);
+  expect(status.code == PL_NO_PRECISION && lens == nullptr, "scalar is fp32 alone");
+  status = pl_open(plan.bytes.data(), plan.bytes.size(), "abacus", PL_BF16, 1, &lens);
+  expect(status.code == PL_NO_TARGET, "no such target in any precision");
+  if (pl_target_count(PL_BF16) > 0) {
+    status = pl_open(plan.bytes.data(), plan.bytes.size(), nullptr, PL_BF16, 1, &lens);
+    expect(status.code == PL_OK && pl_precision_of(lens) == PL_BF16, "bf16 is what was asked for");
+    pl_close(lens);
+  }
   expect(std::string(pl_target_name(PL_FP32, pl_target_count(PL_FP32) - 1)) == "scalar",
          "scalar is last");
   expect(pl_target_name(PL_FP32, pl_target_count(PL_FP32)) == nullptr, "no more targets");

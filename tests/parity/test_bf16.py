@@ -13,7 +13,7 @@ from PIL import Image
 from conformance.engines import Array, float_contents
 from lens_samples import small_lens
 from pocketlens.base.errors import EngineError, UsageError
-from pocketlens.base.tolerances import CLOSE
+from pocketlens.base.tolerances import CLOSE, NETWORK
 from pocketlens.classify.lens import Lens
 from pocketlens.engine.core import CoreEngine, targets
 from pocketlens.engine.reference import ReferenceEngine
@@ -23,6 +23,7 @@ from .cases import all_problems
 from .compressed import FATES, Fate, compressed_contents
 from .problems import Problem, build, problem
 from .random_graphs import networks
+from .test_banded import POOLS, network, picture
 from .test_operators import WEIGHTED, assert_close
 
 HERE = targets("bf16")
@@ -108,6 +109,25 @@ def test_random_networks_run_alike(network: Network, fate: Fate, threads: int) -
     for one, other, reference in zip(alone, many, expected, strict=True):
         np.testing.assert_array_equal(one, other)
         assert_close(one, reference, SEVERAL, floor=0.1)
+
+
+@can
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (32, 2), (17, 1)])
+def test_a_large_map_is_made_band_by_band(channels: int, groups: int) -> None:
+    made = network("max_pool", POOLS[0], channels=channels, groups=groups)
+    contents = float_contents(made)
+    (expected,) = Rounding(contents).run([picture(made)])
+    (actual,) = CoreEngine(contents, precision="bf16").run([picture(made)])
+    assert_close(actual, expected, NETWORK)
+
+
+@can
+def test_an_engine_beside_another_multiplies_as_it_does() -> None:
+    one = CoreEngine(small_lens(), precision="bf16")
+    other = CoreEngine(small_lens(), beside=one)
+    assert other.precision == "bf16"
+    x = np.random.default_rng(5).uniform(-1, 1, (2, 3, 6, 6)).astype(np.float32)
+    np.testing.assert_array_equal(one.run([x])[0], other.run([x])[0])
 
 
 @can

@@ -60,6 +60,8 @@ void use_avx512_bf16(KernelTable* table) {
   table->conv2d_items = conv2d_items;
   table->conv2d_scratch_bytes = conv2d_scratch_bytes;
   table->conv2d_run = conv2d_run;
+  table->depthwise_items = depthwise_items;
+  table->depthwise_scratch_bytes = depthwise_scratch_bytes;
   table->depthwise_run = run_depthwise;
   table->linear_items = linear_items;
   table->linear_scratch_bytes = linear_scratch_bytes;
