@@ -24,7 +24,7 @@ OURS = {
     *("engine._core", "engine.constants", "engine.core", "engine.plan", "engine.prepare"),
     "engine.refusals",
     *("graph.attributes", "graph.graph", "graph.inference", "graph.ops", "graph.shapes"),
-    *("graph.five_windows", "graph.larger", "graph.sliding"),
+    *("graph.five_windows", "graph.larger", "graph.probabilities", "graph.sliding"),
     *("images.ccv", "images.ccv_decode", "images.colours", "images.crops", "images.decode"),
     *("images.limits", "images.recipe", "images.sliding", "images.views"),
     *("importers.contents", "labels.labels"),

@@ -15,6 +15,7 @@ from pocketlens.classify.engines import Engines
 from pocketlens.engine.prepare import formed_input
 from pocketlens.graph.five_windows import find_last_conv, five_windows
 from pocketlens.graph.graph import Graph
+from pocketlens.graph.probabilities import with_softmax
 from pocketlens.images.ccv_decode import decode_as_ccv
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def windowed(graph: Graph, height: int, width: int) -> Graph:
-    """The network on five windows of a picture. Raises ModelError 'cannot-slide'."""
-    return five_windows(graph, find_last_conv(graph), height, width)
+    """The network on five windows of a picture, then a softmax. Raises ModelError."""
+    return with_softmax(five_windows(graph, find_last_conv(graph), height, width))
 
 
-def window_scores(
+def window_probabilities(
     photo: PhotoSource, contents: LensContents, engines: Engines, *, mirrored: bool
 ) -> bytes:
-    """Raw outputs, float32: (5, classes), or (10, classes) with those of the mirror image.
+    """Probabilities, float32: (5, classes), or (10, classes) with those of the mirror image.
 
     contents  of the lens; its tensors are not looked at
     Raises UsageError 'no-ccv-recipe', ModelError 'cannot-slide', ImageError, EngineError.

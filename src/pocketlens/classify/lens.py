@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pocketlens.base.errors import EngineError, LensFileError, UsageError
 from pocketlens.base.knobs import THREADS
-from pocketlens.classify.ccv import window_scores
+from pocketlens.classify.ccv import window_probabilities
 from pocketlens.classify.engines import Engines
-from pocketlens.classify.sliding import sliding_scores
+from pocketlens.classify.sliding import sliding_probabilities
 from pocketlens.engine.prepare import normalize, prepare
 from pocketlens.graph.graph import Graph
+from pocketlens.graph.probabilities import ends_in_softmax as ends_in_softmax
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
 from pocketlens.images.views import CCV5, CCV10, SLIDE, Crops
@@ -126,8 +127,7 @@ class Lens:
 
         Raises what classify() raises, and EngineError 'scores-overflow'.
         """
-        rows = self._rows_of(photo, crops)
-        probabilities = rows if self._gives_probabilities else [softmax(row) for row in rows]
+        probabilities = self._probabilities_of(photo, crops)
         if not all(math.isfinite(sum(row)) for row in probabilities):
             raise EngineError(
                 f"The lens '{self.name}' makes scores of this photo that are no numbers: somewhere "
@@ -135,16 +135,22 @@ class Lens:
                 "that it was trained with.",
                 slug="scores-overflow",
             )
-        return [math.fsum(column) / len(rows) for column in zip(*probabilities, strict=True)]
+        count = len(probabilities)
+        return [math.fsum(column) / count for column in zip(*probabilities, strict=True)]
 
-    def _rows_of(self, photo: Photo, crops: Crops) -> list[Sequence[float]]:
+    def _probabilities_of(self, photo: Photo, crops: Crops) -> list[Sequence[float]]:
         if crops == SLIDE:
-            return self._rows(sliding_scores(open_image(photo), self.contents, self._engines))
+            return self._rows(
+                sliding_probabilities(open_image(photo), self.contents, self._engines)
+            )
         if crops == CCV10 or crops == CCV5:  # noqa: SIM109 - so mypy knows a number is left
             mirrored = crops == CCV10
-            return self._rows(window_scores(photo, self.contents, self._engines, mirrored=mirrored))
-        image = open_image(photo)
-        return self.run(prepare(image, self.contents.recipe, crops=crops), batch=crops)
+            return self._rows(
+                window_probabilities(photo, self.contents, self._engines, mirrored=mirrored)
+            )
+        inputs = prepare(open_image(photo), self.contents.recipe, crops=crops)
+        rows = self.run(inputs, batch=crops)
+        return rows if self._gives_probabilities else [softmax(row) for row in rows]
 
     def views(self, photo: Photo, *, crops: int = 1) -> list[Image]:
         """The crops of a photo as pictures in the network's size, values 0..255."""
@@ -262,15 +268,6 @@ def softmax(scores: Iterable[float]) -> list[float]:
     powers = [math.exp(value - largest) for value in values]
     total = math.fsum(powers)
     return [power / total for power in powers]
-
-
-def ends_in_softmax(graph: Graph) -> bool:
-    """Whether a graph's output is probabilities: a softmax, perhaps reshaped."""
-    makers = {node.output: node for node in graph.nodes}
-    node = makers.get(graph.outputs[0])
-    while node is not None and node.op == "reshape":
-        node = makers.get(node.inputs[0])
-    return node is not None and node.op == "softmax" and not node.attributes["log"]
 
 
 def _threads(asked: int | None) -> int:
