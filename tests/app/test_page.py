@@ -13,11 +13,16 @@ from typing import Any
 import pytest
 
 from conftest import INSECURE_HOST, PHONE, Site, encoded, photo
+from importers.ccv_files import fixtures as ccv_files
 from lens_samples import small_lens
 from pocketlens._bundled import bundled
 from pocketlens.app.page_files import FOR_DEVELOPERS, service_worker
 from pocketlens.app.site import site_files
-from pocketlens.classify.lens import open_lens
+from pocketlens.classify.lens import Lens, open_lens
+from pocketlens.compression.settings import FLOAT_BITS, Settings
+from pocketlens.compression.story import pack
+from pocketlens.images.decode import open_image
+from pocketlens.importers.ccv.reader import read_ccv
 from pocketlens.lensfile.reader import read_lens
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -351,38 +356,63 @@ def test_a_hidden_page_frees_its_memory(
     assert page.evaluate("document.querySelector('#camera').srcObject") is None
 
 
+ANSWERS = """async ([address, count, crops]) => {
+  const { Lens } = await import(address + 'pocketlens.js');
+  const lens = await Lens.load(address + 'model/lens.json');
+  const told = [];
+  for (let i = 0; i < count; ++i) {
+    const blob = await (await fetch(`${address}${i}.png`)).blob();
+    const { answers } = await lens.classify(blob, { top: 5, crops });
+    told.push(answers.map(({ number, confidence }) => [number, confidence]));
+  }
+  return told;
+}"""
+
+
+def told_of(
+    images: list[Any], context: Any, serve: Serve, files: dict[str, bytes], *, crops: int
+) -> list[list[tuple[int, float]]]:
+    """What a site's worker answers: the same pixels as here, PNGs of what Python decodes."""
+    pixels = {f"{i}.png": encoded(image, compress_level=1) for i, image in enumerate(images)}
+    site = serve(files | pixels)
+    page = context.new_page()
+    page.goto(site.address + "style.css")
+    told: list[list[tuple[int, float]]] = page.evaluate(ANSWERS, [site.address, len(images), crops])
+    return told
+
+
 def test_real_photos_get_python_s_answers(
     context: Any, serve: Serve, bundled_files: dict[str, bytes], data_folder: Path
 ) -> None:
-    """The same pixels: PNGs of what Python decodes. Every photo's first answer, scores to 1e-4."""
-    from pocketlens.images.decode import open_image
-
+    """Every photo's first answer, scores to 1e-4."""
     photos = sorted((data_folder / "images" / "imagenet1k-dev").glob("*.JPEG"))[::5]
     images = [open_image(path) for path in photos]
-    pixels = {f"{i}.png": encoded(image, compress_level=1) for i, image in enumerate(images)}
-    site = serve(bundled_files | pixels)
-    page = context.new_page()
-    page.goto(site.address + "style.css")
-    told = page.evaluate(
-        """async ([address, count]) => {
-          const { Lens } = await import(address + 'pocketlens.js');
-          const lens = await Lens.load(address + 'model/lens.json');
-          const told = [];
-          for (let i = 0; i < count; ++i) {
-            const blob = await (await fetch(`${address}${i}.png`)).blob();
-            const { answers } = await lens.classify(blob, { top: 5 });
-            told.push(answers.map(({ number, confidence }) => [number, confidence]));
-          }
-          return told;
-        }""",
-        [site.address, len(images)],
-    )
+    told = told_of(images, context, serve, bundled_files, crops=1)
     with open_lens(bundled()) as lens:
         for image, seen in zip(images, told, strict=True):
             wanted = lens.classify(image, top=5)
             assert seen[0][0] == wanted[0].number
             for (_, confidence), answer in zip(seen, wanted, strict=True):
                 assert confidence == pytest.approx(answer.confidence, abs=1e-4)
+
+
+@pytest.mark.parametrize("crops", [1, 10])
+@pytest.mark.parametrize("name", ["tiny", "odd", "mobile/mobile"])
+def test_networks_of_ccv_s_get_python_s_answers(
+    context: Any, serve: Serve, data_folder: Path, name: str, crops: int
+) -> None:
+    """Photos are formed as ccv does, larger and smaller ones; a page takes them for upright."""
+    folder = ccv_files(data_folder)
+    contents = pack(read_ccv(folder / f"{name}.sqlite3"), settings=Settings(bits=FLOAT_BITS))
+    paths = sorted((folder / "images").iterdir())
+    images = [open_image(path) for path in paths if path.name != "rect39x27.png"] + [photo()]
+    told = told_of(images, context, serve, site_files(contents), crops=crops)
+    with Lens(contents) as lens:
+        for image, seen in zip(images, told, strict=True):
+            wanted = lens.classify(image, top=5, crops=crops)
+            assert seen[0][0] == wanted[0].number
+            for (_, confidence), answer in zip(seen, wanted, strict=True):
+                assert confidence == pytest.approx(answer.confidence, abs=1e-5)
 
 
 def test_the_sample_site_tells_its_files(bundled_files: dict[str, bytes]) -> None:

@@ -160,7 +160,7 @@ def test_pictures_are_those_of_ccv(data_folder: Path) -> None:
             seen = np.frombuffer(data, np.float32).reshape(3, height, width).transpose(1, 2, 0)
             np.testing.assert_allclose(seen, expected[key], atol=5e-5, err_msg=key)
             checked += 1
-    assert checked >= 10
+    assert checked == 4
 
 
 @pytest.mark.parametrize(

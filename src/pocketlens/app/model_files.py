@@ -12,12 +12,10 @@ from typing import Any
 
 from PIL import Image
 
-from pocketlens.base.errors import UsageError
 from pocketlens.classify.lens import Lens
 from pocketlens.engine.constants import plain_constants
 from pocketlens.engine.plan import build_plan
 from pocketlens.engine.prepare import recipe_fields
-from pocketlens.images.ccv import mean_of_channels
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents, TensorRecord
 from pocketlens.planes.plane import Plane
@@ -41,9 +39,7 @@ def model_files(contents: LensContents, core: dict[str, bytes]) -> dict[str, byt
 
     core  WebAssembly modules, by name
     The lens is run once, for lens.json tells what the core must make of a known picture.
-    Raises UsageError 'app-recipe' where the core alone cannot follow the recipe.
     """
-    _check_recipe(contents.recipe)
     plan = build_plan(plain_constants(contents))
     files: dict[str, bytes] = {}
 
@@ -89,23 +85,6 @@ def noise(width: int, height: int) -> Image.Image:
     """The picture that pages check the core with; worker.js makes the same."""
     values = ((i * 2654435761 & 0xFFFFFFFF) >> 24 for i in range(4 * width * height))
     return Image.frombytes("RGBA", (width, height), bytes(values)).convert("RGB")
-
-
-def _check_recipe(recipe: Recipe) -> None:
-    """A page prepares pictures by the core, which does not know ccv's way to form them."""
-    if recipe.resize != "ccv":
-        return
-    mean = ",".join(f"{value:.1f}" for value in mean_of_channels(recipe))
-    scale = ",".join(f"{value:g}" for value in recipe.scale)
-    order = " --channels bgr" if recipe.channels == "bgr" else ""
-    raise UsageError(
-        "The app prepares pictures by the core alone, which cannot form them as ccv does. Make a "
-        "lens for it from the original that crops instead, which gives nearly the same answers: "
-        "pocketlens compress MODEL -o app.lens --preset unit --resize "
-        f"shorter:{min(recipe.resize_height, recipe.resize_width)} --filter box{order} "
-        f"--mean {mean} --scale {scale}",
-        slug="app-recipe",
-    )
 
 
 def _recipe(recipe: Recipe) -> dict[str, Any]:

@@ -150,8 +150,8 @@ export class Engine {
     mean.forEach((value, i) => view.setFloat32(28 + 4 * i, value, true));
     scale.forEach((value, i) => view.setFloat32(40 + 4 * i, value, true));
     if (picture) {
-      const halves = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
-      view.setUint32(52, this.#hold(halves), true);
+      const numbers = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+      view.setUint32(52, this.#hold(numbers), true);
     }
     return this.#hold(bytes);
   }
@@ -176,6 +176,7 @@ export class Engine {
     const code = new DataView(this.#core.memory.buffer).getInt32(this.#status, true);
     if (code === 1) throw new LensError('memory', 'This device has not enough memory for the lens.');
     if (code === 7) throw new LensError('photo', 'The photo is too long and narrow. Crop it first.');
+    if (code === 27) throw new LensError('photo', 'The lens cannot take a photo of this shape. Crop it first.');
     if (code !== 0) throw new LensError('lens', `The core refused the lens (status ${code}).`);
   }
 }
