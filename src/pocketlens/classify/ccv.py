@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PIL.Image import fromarray
-
 from pocketlens.base.errors import UsageError
 from pocketlens.classify.engines import Engines
 from pocketlens.engine.prepare import formed_input
 from pocketlens.graph.five_windows import find_last_conv, five_windows
 from pocketlens.graph.graph import Graph
 from pocketlens.graph.probabilities import with_softmax
-from pocketlens.images.ccv_decode import decode_as_ccv
+from pocketlens.images.ccv_decode import open_as_ccv
 from pocketlens.images.recipe import Recipe
 from pocketlens.lensfile.contents import LensContents
 
@@ -40,9 +38,8 @@ def window_probabilities(
     recipe = contents.recipe
     _check_recipe(recipe)
     step = find_last_conv(contents.graph).step
-    inputs, height, width = formed_input(
-        fromarray(decode_as_ccv(photo)), recipe, step=step, mirrored=mirrored
-    )
+    picture = open_as_ccv(photo)
+    inputs, height, width = formed_input(picture, recipe, step=step, mirrored=mirrored)
     return engines.grown_scores(inputs, windowed, height, width, batch=1 + mirrored)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL.Image import Image, fromarray
+from PIL.Image import Image
 
-from pocketlens.images.ccv_decode import decode_as_ccv
+from pocketlens.images.ccv_decode import open_as_ccv
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Dataset:
         file_of = self.file_of
         if file_of is None:
             return self
-        return replace(self, photo_of=lambda number: fromarray(decode_as_ccv(file_of(number))))
+        return replace(self, photo_of=lambda number: open_as_ccv(file_of(number)))
 
 
 def fingerprint(pairs: Iterable[tuple[str, int]]) -> str:
