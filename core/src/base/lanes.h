@@ -39,6 +39,29 @@ inline Lanes less_of(Lanes x, Lanes y) {
   return {less_of(x.a, y.a), less_of(x.b, y.b), less_of(x.c, y.c), less_of(x.d, y.d)};
 }
 
+// `count` values of three planes that stand `plane` floats apart, in turns: a photo's channels.
+inline void interleave_three(const float* from, size_t plane, size_t count, float* to) {
+  const auto load = [](const float* at) {
+    Vector4 v;
+    memcpy(&v, at, sizeof v);
+    return v;
+  };
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4, to += 12) {
+    const Vector4 r = load(from + i), g = load(from + plane + i), b = load(from + 2 * plane + i);
+    const Vector4 first = __builtin_shufflevector(r, g, 0, 4, 1, 5);   // r0 g0 r1 g1
+    const Vector4 second = __builtin_shufflevector(r, g, 2, 6, 3, 7);  // r2 g2 r3 g3
+    const Vector4 middle = __builtin_shufflevector(first, b, 3, 5, 3, 5);
+    const Vector4 out[3] = {__builtin_shufflevector(first, b, 0, 1, 4, 2),
+                            __builtin_shufflevector(middle, second, 0, 1, 4, 5),
+                            __builtin_shufflevector(second, b, 6, 2, 3, 7)};
+    memcpy(to, out, sizeof out);
+  }
+  for (; i < count; ++i, to += 3) {
+    for (size_t c = 0; c < 3; ++c) to[c] = from[c * plane + i];
+  }
+}
+
 inline float sum_of(Lanes x) {
   const Vector4 s = (x.a + x.b) + (x.c + x.d);
   return (s[0] + s[1]) + (s[2] + s[3]);

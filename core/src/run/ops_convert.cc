@@ -126,8 +126,12 @@ class Convert final : public Step {
     fill(out, left, value_);
     const float* in =
         from + static_cast<size_t>(image) * channels * pixels() + static_cast<size_t>(in_y) * width;
-    for (size_t c = 0; c < channels; ++c) {
-      for (size_t x = 0; x < width; ++x) out[left + x * channels + c] = in[c * pixels() + x];
+    if (channels == 3) {
+      interleave_three(in, pixels(), width, out + left);
+    } else {
+      for (size_t c = 0; c < channels; ++c) {
+        for (size_t x = 0; x < width; ++x) out[left + x * channels + c] = in[c * pixels() + x];
+      }
     }
     fill(out + left + width * channels, row - left - width * channels, value_);
   }

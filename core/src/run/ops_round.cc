@@ -4,6 +4,7 @@
 
 #include <new>
 
+#include "base/lanes.h"
 #include "run/ops.h"
 
 namespace pocketlens {
@@ -93,9 +94,13 @@ class Round final : public Step {
     alignas(64) float part[kPart * kLanes] = {};
     for (size_t x = 0; x < width; x += kPart) {
       const size_t count = width - x < kPart ? width - x : kPart;
-      for (size_t lane = 0; lane < lanes(block); ++lane) {
-        const float* in = plane + lane * pixels() + x;
-        for (size_t i = 0; i < count; ++i) part[i * pixel_ + lane] = in[i];
+      if (pixel_ == 3) {
+        interleave_three(plane + x, pixels(), count, part);
+      } else {
+        for (size_t lane = 0; lane < lanes(block); ++lane) {
+          const float* in = plane + lane * pixels() + x;
+          for (size_t i = 0; i < count; ++i) part[i * pixel_ + lane] = in[i];
+        }
       }
       kernels.round_to_bf16(part, out + x * pixel_, count * pixel_);
     }
