@@ -150,8 +150,7 @@ def test_what_does_not_work_is_refused_by_a_sentence(
 ) -> None:
     output = run("classify", formed, photo, "--crops", "slide", code=2).output
     assert "ccv10" in output
-    output = run("app", formed, "-o", "site", code=2).output
-    assert "--resize shorter:36" in output
+    run("app", formed, "-o", "site")
     Image.new("RGB", (20_000, 1)).save("sliver.png")
     output = run("classify", formed, "sliver.png", code=2).output
     assert "too narrow" in output
