@@ -11,9 +11,6 @@ from PIL.Image import Image
 
 from pocketlens.images.ccv_decode import open_as_ccv
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 
 @dataclass(frozen=True)
 class Dataset:
