@@ -138,7 +138,7 @@ def test_a_fourth_byte_of_a_pixel_is_not_looked_at() -> None:
         )
         fields = recipe_fields(recipe)
         seen = _core.prepare(
-            fourth.tobytes(), width, height, fields, recipe.mean, recipe.scale, None, 5
+            [fourth.tobytes()], 4, width, height, fields, recipe.mean, recipe.scale, None, 5
         )
         assert seen == prepare(photo, recipe, crops=5)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pocketlens.base.errors import EngineError, ImageError, UsageError
-from pocketlens.engine.prepare import prepare
+from pocketlens.engine import prepare as core
+from pocketlens.engine.prepare import prepare, recipe_fields
 from pocketlens.images.apply import prepare_reference
 from pocketlens.images.recipe import CHANNELS, FILTERS, RESIZE_KINDS, Recipe, fault
 
@@ -69,6 +70,27 @@ def test_only_what_a_view_needs_is_read() -> None:
     photo = noise(4, width=9, height=7)
     pixels = np.asarray(photo)[2:4, 3:5].astype(np.float32).transpose(2, 0, 1)
     assert prepare(photo, recipe) == pixels.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["shorter", "ccv"])
+@pytest.mark.parametrize("strip_bytes", [1, 1000])
+def test_strips_do_not_show(kind: Any, strip_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(kind, 9, 9, "bilinear", 7, 7, "rgb", (1.0,) * 3, (2.0,) * 3)
+    photo = noise(5, width=40, height=31)
+    whole = prepare(photo, recipe, crops=10)
+    monkeypatch.setattr(core, "STRIP_BYTES", strip_bytes)
+    assert prepare(photo, recipe, crops=10) == whole
+
+
+def test_rows_in_part_or_missing_are_refused() -> None:
+    rest = (6, 3, recipe_fields(PLAIN), PLAIN.mean, PLAIN.scale, None, 1)
+    with pytest.raises(ValueError, match="whole rows"):
+        core._core.prepare([bytes(18), bytes(17)], 3, *rest)
+    for strips in ([bytes(18)] * 2, [bytes(18)] * 4):
+        with pytest.raises(core._core.CoreError):
+            core._core.prepare(strips, 3, *rest)
+    with pytest.raises(TypeError):
+        core._core.prepare([bytes(18), "rows"], 3, *rest)
 
 
 PLAIN = Recipe("shorter", 8, 8, "bilinear", 8, 8, "rgb", (0.0,) * 3, (1.0,) * 3)

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace nb = nanobind;
@@ -174,21 +175,6 @@ std::vector<std::string> targets(bool bf16) {
   return names;
 }
 
-// A photo's pixels, 3 or 4 bytes each.
-struct Photo {
-  Photo(nb::handle pixels, uint32_t wide, uint32_t high)
-      : bytes(pixels), width(wide), height(high) {
-    const size_t count = static_cast<size_t>(width) * height;
-    if (count == 0 || (bytes.size() != 3 * count && bytes.size() != 4 * count)) {
-      throw nb::value_error("pixels must hold 3 or 4 bytes for each of width x height");
-    }
-    pixel_bytes = static_cast<uint32_t>(bytes.size() / count);
-  }
-
-  const View bytes;
-  uint32_t width, height, pixel_bytes;
-};
-
 // pl_recipe out of Python's values: its first seven fields, means, scales, a mean picture or None.
 struct Recipe {
   Recipe(std::array<uint32_t, 7> fields, const std::vector<float>& mean,
@@ -218,50 +204,56 @@ struct Recipe {
 struct Discard {
   void operator()(pl_photo* photo) const { pl_photo_end(photo, nullptr); }
 };
+using Photo = std::unique_ptr<pl_photo, Discard>;
 
-// A photo's pixels to the input for `crops` views, as float32 bytes; see core.h.
-nb::bytearray prepare(nb::handle pixels, uint32_t width, uint32_t height,
-                      std::array<uint32_t, 7> fields, std::vector<float> mean,
-                      std::vector<float> scale, nb::handle mean_picture, uint32_t crops) {
-  const Photo given(pixels, width, height);
-  const Recipe recipe(fields, mean, scale, mean_picture);
-  if (crops > 10) check({PL_BAD_ARGUMENT, -1, -1, crops, 10});
-  nb::bytearray result = new_bytearray(recipe.floats * crops * sizeof(float));
+// Rows of a photo that has begun, as many in each strip as is convenient, to its inputs.
+void follow(Photo photo, nb::iterable strips, size_t row_bytes, nb::bytearray inputs) {
+  for (const nb::handle strip : strips) {
+    const View bytes(strip);
+    if (bytes.size() % row_bytes != 0) throw nb::value_error("a strip must hold whole rows");
+    pl_status status;
+    {
+      nb::gil_scoped_release unlocked;
+      status =
+          pl_photo_rows(photo.get(), bytes.data(), static_cast<uint32_t>(bytes.size() / row_bytes));
+    }
+    check(status);
+  }
   pl_status status;
   {
     nb::gil_scoped_release unlocked;
-    pl_photo* photo = nullptr;
-    status = pl_photo_begin(&recipe.value, width, height, given.pixel_bytes, crops, &photo);
-    if (status.code == PL_OK) status = pl_photo_rows(photo, given.bytes.data(), height);
-    if (status.code == PL_OK) status = pl_photo_end(photo, static_cast<float*>(result.data()));
+    status = pl_photo_end(photo.release(), static_cast<float*>(inputs.data()));
   }
   check(status);
+}
+
+// A photo's pixels to the input for `crops` views, as float32 bytes; see core.h.
+nb::bytearray prepare(nb::iterable strips, uint32_t pixel_bytes, uint32_t width, uint32_t height,
+                      std::array<uint32_t, 7> fields, std::vector<float> mean,
+                      std::vector<float> scale, nb::handle mean_picture, uint32_t crops) {
+  const Recipe recipe(fields, mean, scale, mean_picture);
+  pl_photo* begun = nullptr;
+  check(pl_photo_begin(&recipe.value, width, height, pixel_bytes, crops, &begun));
+  Photo photo(begun);
+  nb::bytearray result = new_bytearray(recipe.floats * crops * sizeof(float));
+  follow(std::move(photo), strips, size_t{width} * pixel_bytes, result);
   return result;
 }
 
 // What a network of ccv's slides over, and perhaps its mirror image: float32 bytes, height, width.
-nb::tuple prepare_cut(nb::handle pixels, uint32_t width, uint32_t height,
+nb::tuple prepare_cut(nb::iterable strips, uint32_t pixel_bytes, uint32_t width, uint32_t height,
                       std::array<uint32_t, 7> fields, std::vector<float> mean,
                       std::vector<float> scale, nb::handle mean_picture, uint32_t step,
                       bool mirrored) {
-  const Photo given(pixels, width, height);
   const Recipe recipe(fields, mean, scale, mean_picture);
   pl_photo* begun = nullptr;
   uint32_t wide = 0, high = 0;
-  check(pl_photo_begin_cut(&recipe.value, width, height, given.pixel_bytes, step, mirrored, &begun,
-                           &wide, &high));
-  std::unique_ptr<pl_photo, Discard> photo(begun);
+  check(pl_photo_begin_cut(&recipe.value, width, height, pixel_bytes, step, mirrored, &begun, &wide,
+                           &high));
+  Photo photo(begun);
   const size_t floats = recipe.depth * high * wide * (mirrored ? 2 : 1);
   nb::bytearray result = new_bytearray(floats * sizeof(float));
-  pl_status status;
-  {
-    nb::gil_scoped_release unlocked;
-    status = pl_photo_rows(photo.get(), given.bytes.data(), height);
-    if (status.code == PL_OK) {
-      status = pl_photo_end(photo.release(), static_cast<float*>(result.data()));
-    }
-  }
-  check(status);
+  follow(std::move(photo), strips, size_t{width} * pixel_bytes, result);
   return nb::make_tuple(result, high, wide);
 }
 
@@ -285,10 +277,10 @@ NB_MODULE(_core, m) {
       .def_prop_ro("input_floats", &Core::input_floats)
       .def_prop_ro("output_floats", &Core::output_floats);
   m.def("targets", &targets, nb::arg("bf16") = false);
-  m.def("prepare", &prepare, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
-        nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
-        nb::arg("crops"));
-  m.def("prepare_cut", &prepare_cut, nb::arg("pixels"), nb::arg("width"), nb::arg("height"),
-        nb::arg("fields"), nb::arg("mean"), nb::arg("scale"), nb::arg("mean_picture").none(),
-        nb::arg("step"), nb::arg("mirrored"));
+  m.def("prepare", &prepare, nb::arg("strips"), nb::arg("pixel_bytes"), nb::arg("width"),
+        nb::arg("height"), nb::arg("fields"), nb::arg("mean"), nb::arg("scale"),
+        nb::arg("mean_picture").none(), nb::arg("crops"));
+  m.def("prepare_cut", &prepare_cut, nb::arg("strips"), nb::arg("pixel_bytes"), nb::arg("width"),
+        nb::arg("height"), nb::arg("fields"), nb::arg("mean"), nb::arg("scale"),
+        nb::arg("mean_picture").none(), nb::arg("step"), nb::arg("mirrored"));
 }

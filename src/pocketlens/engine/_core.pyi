@@ -1,6 +1,6 @@
 """The C++ core (core/bind/python/core_module.cc)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from typing_extensions import Buffer
@@ -43,7 +43,8 @@ class Core:
 
 def targets(bf16: bool = False) -> list[str]: ...
 def prepare(
-    pixels: Buffer,
+    strips: Iterable[Buffer],
+    pixel_bytes: int,
     width: int,
     height: int,
     fields: Sequence[int],
@@ -54,12 +55,14 @@ def prepare(
 ) -> bytearray:
     """A photo's pixels to the inputs of `crops` views (pl_photo_begin in core.h).
 
-    pixels  width x height of 3 bytes, or of 4
-    fields  the first seven of pl_recipe
+    strips       whole rows of pixels, from the top; all of them together have `height`
+    pixel_bytes  3 or 4
+    fields       the first seven of pl_recipe
     """
 
 def prepare_cut(
-    pixels: Buffer,
+    strips: Iterable[Buffer],
+    pixel_bytes: int,
     width: int,
     height: int,
     fields: Sequence[int],

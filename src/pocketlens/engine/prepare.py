@@ -23,7 +23,18 @@ from pocketlens.images.limits import MAX_FORMED_PIXELS, MAX_RESIZED_PIXELS, too_
 from pocketlens.images.recipe import CHANNELS, FILTERS, RESIZE_KINDS, Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
     from PIL.Image import Image
+
+    Numbers: TypeAlias = tuple[float, ...]
+    _Arguments: TypeAlias = tuple[
+        Iterator[bytes], int, int, int, tuple[int, ...], Numbers, Numbers, bytes | None
+    ]
+
+STRIP_BYTES = 1 << 20
+"""Pixels that are handed to the core at a time."""
 
 
 def prepare(photo: Image, recipe: Recipe, *, crops: int = 1) -> bytes:
@@ -61,11 +72,19 @@ def formed_input(
     return bytes(made), height, width
 
 
-def _arguments(
-    photo: Image, recipe: Recipe
-) -> tuple[bytes, int, int, tuple[int, ...], tuple[float, ...], tuple[float, ...], bytes | None]:
+def _arguments(photo: Image, recipe: Recipe) -> _Arguments:
     fields, picture = recipe_fields(recipe), recipe.mean_picture or None
-    return photo.tobytes(), *photo.size, fields, recipe.mean, recipe.scale, picture
+    return _strips(photo), 3, *photo.size, fields, recipe.mean, recipe.scale, picture
+
+
+def _strips(photo: Image) -> Iterator[bytes]:
+    """The photo's rows. Bytes of all of a large one would be its second copy, and take longer."""
+    rows = max(1, STRIP_BYTES // (3 * photo.width))
+    if rows >= photo.height:
+        yield photo.tobytes()
+        return
+    for top in range(0, photo.height, rows):
+        yield photo.crop((0, top, photo.width, min(top + rows, photo.height))).tobytes()
 
 
 def _sentence(
