@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pocketlens.base.errors import EngineError, ImageError, UsageError
+from pocketlens.engine import _core
 from pocketlens.engine import prepare as core
 from pocketlens.engine.prepare import prepare, recipe_fields
 from pocketlens.images.apply import prepare_reference
@@ -85,12 +86,12 @@ def test_strips_do_not_show(kind: Any, strip_bytes: int, monkeypatch: pytest.Mon
 def test_rows_in_part_or_missing_are_refused() -> None:
     rest = (6, 3, recipe_fields(PLAIN), PLAIN.mean, PLAIN.scale, None, 1)
     with pytest.raises(ValueError, match="whole rows"):
-        core._core.prepare([bytes(18), bytes(17)], 3, *rest)
+        _core.prepare([bytes(18), bytes(17)], 3, *rest)
     for strips in ([bytes(18)] * 2, [bytes(18)] * 4):
-        with pytest.raises(core._core.CoreError):
-            core._core.prepare(strips, 3, *rest)
+        with pytest.raises(_core.CoreError):
+            _core.prepare(strips, 3, *rest)
     with pytest.raises(TypeError):
-        core._core.prepare([bytes(18), "rows"], 3, *rest)
+        _core.prepare([bytes(18), "rows"], 3, *rest)
 
 
 PLAIN = Recipe("shorter", 8, 8, "bilinear", 8, 8, "rgb", (0.0,) * 3, (1.0,) * 3)
