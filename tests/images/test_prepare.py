@@ -90,8 +90,9 @@ def test_rows_in_part_or_missing_are_refused() -> None:
     for strips in ([bytes(18)] * 2, [bytes(18)] * 4):
         with pytest.raises(_core.CoreError):
             _core.prepare(strips, 3, *rest)
+    no_bytes: Any = [bytes(18), "rows"]
     with pytest.raises(TypeError):
-        _core.prepare([bytes(18), "rows"], 3, *rest)
+        _core.prepare(no_bytes, 3, *rest)
 
 
 PLAIN = Recipe("shorter", 8, 8, "bilinear", 8, 8, "rgb", (0.0,) * 3, (1.0,) * 3)
