@@ -98,6 +98,22 @@ def test_another_network_in_the_file_is_not_taken(run: Run, lens: Path, tmp_path
     assert refused.value.slug == "lens-changed"
 
 
+def test_other_weights_in_the_file_are_not_taken(run: Run, lens: Path, tmp_path: Path) -> None:
+    with pocketlens.open(lens) as opened:
+        other = write_small_classifier(tmp_path / "other.onnx", seed=1)
+        run("compress", other, "-o", lens, "--bits", 4, "--no-crush", "--preset", "cifar-raw")
+        with pytest.raises(LensFileError, match="has changed since") as refused:
+            opened.confidences(noise(40, 40), crops="slide")
+    assert refused.value.slug == "lens-changed"
+
+
+def test_a_new_receipt_changes_nothing(run: Run, lens: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=np.asarray(noise(40, 36))[None], labels=np.array([3]))
+    with pocketlens.open(lens) as opened:
+        run("eval", lens, "set.npz")
+        assert len(opened.confidences(noise(40, 40), crops="slide")) == 10
+
+
 def test_weights_are_there_once(lens: Path) -> None:
     with pocketlens.open(lens) as opened:
         photo = noise(40, 40)

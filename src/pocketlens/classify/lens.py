@@ -17,7 +17,6 @@ from pocketlens.classify.ccv import window_probabilities
 from pocketlens.classify.engines import Engines
 from pocketlens.classify.sliding import sliding_probabilities
 from pocketlens.engine.prepare import normalize, prepare
-from pocketlens.graph.graph import Graph
 from pocketlens.graph.probabilities import ends_in_softmax as ends_in_softmax
 from pocketlens.images.crops import crop_views
 from pocketlens.images.decode import open_image
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Photo: TypeAlias = str | os.PathLike[str] | bytes | Image
+
+TOLD_BYTES = 1 << 16
+"""Tensors kept as values up to here, biases mostly, tell one network from another."""
 
 
 @dataclass(frozen=True)
@@ -235,14 +237,14 @@ def open_lens(
     Planes are inflated and judged once, by the core as it takes them in.
     """
     contents = read_contents(Path(path), pixels=False)
-    graph = contents.graph
+    told = _tell(contents)
     try:
         return Lens(
             contents,
             threads=threads,
             target=target,
             precision=precision,
-            again=lambda: _same(path, graph),
+            again=lambda: _same(path, told),
         )
     except (EngineError, LensFileError):
         # Where the core refuses pixels, this says which, and in which file.
@@ -250,15 +252,24 @@ def open_lens(
         raise
 
 
-def _same(path: str | os.PathLike[str], graph: Graph) -> LensContents:
+def _same(path: str | os.PathLike[str], told: object) -> LensContents:
     """The lens once more. Raises LensFileError 'lens-changed' where it has another network."""
     contents = read_contents(Path(path), pixels=False)
-    if contents.graph != graph:
+    if _tell(contents) != told:
         raise LensFileError(
             f"'{path}' was opened and has changed since: it holds another network. Open it again.",
             slug="lens-changed",
         )
     return contents
+
+
+def _tell(contents: LensContents) -> object:
+    """What tells a network from another without a look at every weight."""
+    told = [
+        (tensor.palettes, tensor.values if len(tensor.values) <= TOLD_BYTES else b"")
+        for tensor in contents.tensors
+    ]
+    return contents.graph, told
 
 
 def softmax(scores: Iterable[float]) -> list[float]:
