@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
 
 
 @contextlib.contextmanager
@@ -71,7 +71,7 @@ def replacing_together(
         raise cannot_write(last, error) from error
     finally:
         for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 def _sibling(path: Path) -> Path:
@@ -84,6 +84,11 @@ def _create(temporary: Path, path: Path) -> None:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.exists():  # on a read-only disk, where none was made, unlink would mind
+        temporary.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
