@@ -55,7 +55,8 @@ void on_alarm(int) {
 }
 
 struct Counts {
-  long cases = 0, repaired = 0, opened = 0, fed = 0, ran = 0, not_ready = 0, too_much = 0;
+  long cases = 0, repaired = 0, opened = 0, fed = 0, ran = 0, not_ready = 0, too_much = 0,
+       beside = 0;
   long plan_codes[32] = {}, band_codes[32] = {};
 };
 
@@ -159,11 +160,35 @@ class Fuzzer {
       if (work_of(plan) <= most_work_) {
         feed(lens, below(2) == 0 ? fitting_bands(plan, &dice_) : bands);
         run(lens);
+        if (below(4) == 0) open_beside(&lens, bytes);
       } else {
         ++counts.too_much;
       }
     }
     pl_close(lens);
+  }
+
+  // The plan, changed once more, on the weights of a lens that may be closed before it runs.
+  void open_beside(pl_lens** lens, Bytes bytes) {
+    for (uint32_t n = below(3); n > 0; --n) change(&bytes);
+    if (below(2) == 0) Repair(&bytes).all();
+    std::unique_ptr<uint8_t[]> copy(new uint8_t[bytes.size()]);
+    memcpy(copy.get(), bytes.data(), bytes.size());
+    pl_lens* beside = nullptr;
+    const pl_status status = pl_open_beside(*lens, copy.get(), bytes.size(), 1, &beside);
+    if ((status.code == PL_OK) != (beside != nullptr)) stop("success without a lens, or a lens");
+    if (beside == nullptr) return;
+    ++counts.beside;
+    Plan plan;
+    if (!read_plan(copy.get(), bytes.size(), &plan).ok()) stop("opened, but not judged valid");
+    const bool little = work_of(plan) <= most_work_;
+    copy.reset();
+    if (below(2) == 0) {
+      pl_close(*lens);
+      *lens = nullptr;
+    }
+    if (little) run(beside);
+    pl_close(beside);
   }
 
   int feed_one(pl_lens* lens, const BandBytes& band, bool change) {
@@ -291,8 +316,8 @@ void check_corpus(const std::vector<SmallPlan>& corpus) {
 void report(const Counts& c, size_t corpus) {
   printf(
       "plan_fuzz: %ld changed plans of %zu (%ld repaired): %ld opened, %ld ran, %ld lacked a "
-      "band, %ld were too much work; %ld bands\n",
-      c.cases, corpus, c.repaired, c.opened, c.ran, c.not_ready, c.too_much, c.fed);
+      "band, %ld were too much work; %ld beside another; %ld bands\n",
+      c.cases, corpus, c.repaired, c.opened, c.ran, c.not_ready, c.too_much, c.beside, c.fed);
   printf("plans by code:");
   for (int i = 0; i < 32; ++i) c.plan_codes[i] != 0 && printf(" %d:%ld", i, c.plan_codes[i]);
   printf("\nbands by code:");
