@@ -2,6 +2,10 @@
 //
 // Items are handed out by an atomic counter; which thread does an item changes nothing about its
 // result. A worker spins for some microseconds, then sleeps (futex, by std::atomic's wait).
+//
+// Where few processors share a cache, Linux often puts a thread that wakes on the processor of
+// whoever woke it, though another one is idle; there they take turns of milliseconds. So a worker
+// that was last seen where the caller runs now is told to stay off that processor until it runs.
 #ifndef POCKETLENS_RUN_POOL_H
 #define POCKETLENS_RUN_POOL_H
 
@@ -9,12 +13,17 @@
 
 #if !defined(__wasm__)
 #include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #endif
 
 #include "base/array.h"
 #include "run/step.h"
+
+#if defined(__linux__) && !defined(__ANDROID__)
+#define POCKETLENS_KEEPS_OFF
+#endif
 
 namespace pocketlens {
 
@@ -58,10 +67,15 @@ class ThreadPool {
     uint32_t number = 0;
     pthread_t thread = {};
     bool started = false;
+    // Read and written by the builtins for atomics: what stands in an Array moves.
+    int cpu = -1;           // where it was last seen
+    bool kept_off = false;  // of one processor
   };
 
   static void* work(void* worker);
-  void loop(uint32_t number);
+  void loop(Worker* self);
+  void settle(Worker* self);
+  void wake_workers();
   void take_items(uint32_t number);
   void* scratch(uint32_t number) { return scratch_.data() + number * scratch_stride_; }
 
@@ -77,6 +91,9 @@ class ThreadPool {
   alignas(64) std::atomic<uint32_t> gate_{0};
   alignas(64) std::atomic<uint32_t> calls_{0};  // counts jobs; changes wake the workers
   std::atomic<bool> stop_{false};
+#if defined(POCKETLENS_KEEPS_OFF)
+  cpu_set_t allowed_;  // processors of this process; none: not known
+#endif
 };
 
 #endif
