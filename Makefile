@@ -68,6 +68,8 @@ bench: $(VENV)/bench.stamp  ## run the benchmarks (needs POCKETLENS_DATA)
 	$(BIN)/python benchmarks/palettes.py
 	$(BIN)/python benchmarks/cold.py
 	$(BIN)/python benchmarks/klaus.py
+	$(BIN)/python benchmarks/klaus_ten.py
+	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/full_connect.py
 
 bench-compression: $(VENV)/bench.stamp  ## bytes and accuracy beside peers (needs POCKETLENS_DATA)

@@ -34,19 +34,19 @@ def measure(path: Path) -> list[dict[str, Any]]:
     size = int(indices.max()) + 1
     floor = index_entropy_bytes(indices, size)
     shared = {
-        "plane": path.name,
+        "model": path.name,
         "weights": indices.size,
         "used": len(np.unique(indices)),
         "entropy_bytes": round(floor),
     }
-    rows = [{**shared, "stored": "as in the app", "bytes": path.stat().st_size, "seconds": 0.0}]
+    rows = [{**shared, "engine": "as in the app", "bytes": path.stat().st_size, "seconds": 0.0}]
     for level in LEVELS:
         start_s = time.perf_counter()
         best = encode_best(indices, palette_size=size, crush=level)
         rows.append(
             {
                 **shared,
-                "stored": "plain" if level is None else f"crush {level}",
+                "engine": "plain" if level is None else f"crush {level}",
                 "bytes": best.png_bytes,
                 "seconds": time.perf_counter() - start_s,
             }
@@ -60,10 +60,10 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     for title in ("plane", "stored", "bytes", "over entropy", "of the app's", "s"):
         table.add_column(title, justify="left" if title in ("plane", "stored") else "right")
     for row in rows:
-        app = next(r["bytes"] for r in rows if r["plane"] == row["plane"])
+        app = next(r["bytes"] for r in rows if r["model"] == row["model"])
         table.add_row(
-            row["plane"],
-            row["stored"],
+            row["model"],
+            row["engine"],
             f"{row['bytes']:,}",
             f"{row['bytes'] / row['entropy_bytes'] - 1:+.2%}",
             f"{row['bytes'] / app:.2%}",

@@ -85,9 +85,8 @@ def measure(
                 rows.append(
                     {
                         "model": "klaus-2048",
-                        "engine": f"pocketlens {target}",
+                        "engine": f"pocketlens {target}, {_threads(threads)}, {shape}",
                         "threads": threads,
-                        "picture": shape,
                         "in_all": all_ms,
                         "forming": forming,
                         "file_bytes": lens.stat().st_size,
@@ -95,6 +94,10 @@ def measure(
                     }
                 )
     return rows
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def _forming(photo: Image.Image, recipe: Recipe) -> Callable[[], object]:
@@ -115,19 +118,17 @@ def _answer(lens: pocketlens.Lens, photo: Image.Image) -> Callable[[], object]:
 def table_of(rows: list[dict[str, Any]]) -> Table:
     """What was measured, on a terminal."""
     table = Table(box=None, pad_edge=False)
-    for title in ("engine", "threads", "picture", "in all ms", "median", "forming", "x ccv", "MiB"):
-        table.add_column(title, justify="left" if title in ("engine", "picture") else "right")
+    for title in ("engine", "in all ms", "median", "forming", "x ccv", "MiB"):
+        table.add_column(title, justify="left" if title == "engine" else "right")
     for row in rows:
         least, memory = row["in_all"]["min_ms"], row["memory"]
         held = memory["weights"] + memory["arena"] + memory["scratch"]
         table.add_row(
             row["engine"],
-            str(row["threads"]),
-            row["picture"],
             f"{least:.1f}",
             f"{row['in_all']['median_ms']:.1f}",
             f"{row['forming']['min_ms']:.1f}",
-            f"{CCV_MS / least:.1f}" if row["picture"] == "257x257" else "",
+            f"{CCV_MS / least:.1f}" if row["engine"].endswith("257x257") else "",
             f"{held / (1 << 20):.1f}",
         )
     return table

@@ -46,6 +46,24 @@ RESULTS: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "peak while loading MB": lambda row: f"{row['loading_bytes'] / 1e6:.1f}",
         "file + packed weights + 4 MB": lambda row: f"{row['allowed_bytes'] / 1e6:.1f}",
     },
+    "klaus_ten": {
+        "target, threads and picture": lambda row: row["engine"].removeprefix("pocketlens "),
+        "ms in all, least": lambda row: f"{row['in_all']['min_ms']:.1f}",
+        "median": lambda row: f"{row['in_all']['median_ms']:.1f}",
+        "of that, forming": lambda row: f"{row['forming']['min_ms']:.1f}",
+        "weights, arenas and scratch MiB": lambda row: (
+            f"{sum(row['memory'][part] for part in ('weights', 'arena', 'scratch')) / 2**20:.1f}"
+        ),
+        "file MiB": lambda row: f"{row['file_bytes'] / 2**20:.1f}",
+    },
+    "klaus_planes": {
+        "picture": lambda row: str(row["model"]),
+        "stored": lambda row: str(row["engine"]),
+        "bytes": lambda row: f"{row['bytes']:,}",
+        "over the indices' entropy": lambda row: (
+            f"{100 * (row['bytes'] / row['entropy_bytes'] - 1):.2f} %"
+        ),
+    },
     "wasm": {
         "model": lambda row: str(row["model"]),
         "engine": lambda row: str(row["engine"]),

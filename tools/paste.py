@@ -217,7 +217,8 @@ CLASSES_OF_PRECISION = {
     "fp32": ("pocketlens 4 bits", "pocketlens 8 bits", "onnxruntime fp32", "openvino f32",
              "pytorch fp32", "ncnn fp32", "litert fp32"),
     "avx2": ("pocketlens 4 bits, AVX2", "openvino f32, AVX2"),
-    "lower": ("onnxruntime int8", "openvino bf16", "ncnn fp16", "ncnn int8", "litert int8"),
+    "lower": ("pocketlens 4 bits bf16", "onnxruntime int8", "openvino bf16", "ncnn fp16",
+              "ncnn int8", "litert int8"),
 }  # fmt: skip
 MEASURES: dict[str, Cell] = {
     "ms": lambda row: row["ms"]["1"]["cpu_min"],
