@@ -10,7 +10,7 @@
 namespace pocketlens {
 namespace {
 
-constexpr int kPrefetchBytes = 2048;
+constexpr int kPrefetchBytes = 5120;
 // Independent sums of each row, so that one addition need not wait for the last: a power of 2.
 constexpr int chains_of(int sums) {
   return kSmallCode ? 1 : sums == 1 ? 8 : sums <= 3 ? 4 : sums <= 6 ? 2 : 1;
